@@ -82,6 +82,11 @@ var rules = map[string]rule{
 	"GET /api/sensors/stream":     with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/insights":           with(edgelens.ScopeDevices, edgelens.ScopePage),
 
+	"GET /api/states":               with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/states/:name":         with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"POST /api/states/:name/images": with(edgelens.ScopeDevices),
+	"DELETE /api/states/:name":      adminOnly,
+
 	"GET /api/models":               anyKey,
 	"GET /api/models/:name":         anyKey,
 	"POST /api/models/:name/load":   adminOnly,
@@ -121,6 +126,7 @@ var eventScopes = map[string]rule{
 	"job":         with(edgelens.ScopeJobs, edgelens.ScopePage),
 	"recognition": with(edgelens.ScopeResults, edgelens.ScopePage),
 	"insight":     with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"state":       with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"device":      with(edgelens.ScopeDevices, edgelens.ScopePage),
 }
 

@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/state"
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
@@ -72,6 +73,7 @@ type Config struct {
 	Mosquitto  supervise.MosquittoConfig
 	Rules      Rules
 	Sensor     sensor.Config
+	States     state.Config
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
@@ -172,6 +174,7 @@ func (c *Config) Validate() error {
 		{"mqtt.", c.validateMosquitto()},
 		{"mqtt.", c.Rules.validate()},
 		{"sensor.", c.Sensor.Validate()},
+		{"states.", c.States.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"identity.", c.Signing.Validate()},
@@ -193,7 +196,7 @@ func (c *Config) Validate() error {
 var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ", "terminal.tls.client_cert ", "mqtt.tls.client_cert ", "terminal.tls.client_key ", "mqtt.tls.client_key ",
-	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ",
+	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ", "ledger.states_keep ", "states.keep ",
 	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )

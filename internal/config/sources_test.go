@@ -257,6 +257,7 @@ var valid = map[string][3]string{
 	"telemetry.traces.sample":        {"0.1", "0.25", "0"},
 	"telemetry.traces.headers":       {"A: b", "C: d", "E: f"},
 	"webhook.insights":               {"true", "false", "true"},
+	"webhook.states":                 {"true", "false", "true"},
 	"sensor.topics":                  {"a/#,b", "c/+/d", "e"},
 	"sensor.max_series":              {"11", "12", "13"},
 	"sensor.give_way_after":          {"11m0s", "12m0s", "13m0s"},
@@ -274,6 +275,8 @@ var valid = map[string][3]string{
 	"sensor.max_subscriptions":       {"11", "12", "13"},
 	"sensor.rules":                   {"defaults; sensor-anomaly off", "warm threshold above=3", "defaults; sensor-silent off"},
 	"sensor.keep_points":             {"11h0m0s", "12h0m0s", "13h0m0s"},
+	"states.list":                    {"gate model=a", "bin model=b count=5", "door model=c on=open class=door"},
+	"states.keep":                    {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.keep_minutes":            {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.max_bytes":               {"33554432", "67108864", "16777216"},
 }

@@ -44,8 +44,8 @@ type Config struct {
 	// they do not count for MaxBytes.
 	SensorKeepPoints, SensorKeepMinutes time.Duration
 	// StatesKeep is how long the changes of states are kept.
-	StatesKeep time.Duration
-	SensorMaxBytes                      int64
+	StatesKeep     time.Duration
+	SensorMaxBytes int64
 	// SweepInterval is how often jobs past their deadline expire and rows over the bounds are removed.
 	SweepInterval time.Duration
 }
