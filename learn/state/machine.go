@@ -17,11 +17,11 @@ type machine struct {
 	label      string
 	since      time.Time
 	confidence float64
-	// imageAt is the time of the newest image that was recognized, and heardAt when it arrived, by our clock.
-	imageAt, heardAt time.Time
-	pending          string
-	count            int
-	answers          []edgelens.StateAnswer // the newest first
+	// imageAt is the time of the newest image that was recognized, and receivedAt when it arrived, by our clock.
+	imageAt, receivedAt time.Time
+	pending             string
+	count               int
+	answers             []edgelens.StateAnswer // the newest first
 }
 
 // take takes an answer about an image of a time, which arrived now. The label unknown, and one below the threshold, end a
@@ -33,7 +33,7 @@ func (m *machine) take(spec Spec, label string, probability float64, at, now tim
 	if outcome == edgelens.StateOld {
 		return outcome
 	}
-	m.imageAt, m.heardAt = at, now
+	m.imageAt, m.receivedAt = at, now
 	switch outcome {
 	case edgelens.StateUncertain, edgelens.StateConfirmed:
 		m.pending, m.count = "", 0
@@ -70,5 +70,5 @@ func (m *machine) outcomeOf(spec Spec, label string, probability float64, at tim
 
 // stale reports whether the last image is too old.
 func (m *machine) stale(spec Spec, now time.Time) bool {
-	return spec.StaleAfter > 0 && !m.heardAt.IsZero() && now.Sub(m.heardAt) > spec.StaleAfter
+	return spec.StaleAfter > 0 && !m.receivedAt.IsZero() && now.Sub(m.receivedAt) > spec.StaleAfter
 }

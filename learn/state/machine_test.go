@@ -82,16 +82,16 @@ func TestStale(t *testing.T) {
 	m := machine{}
 	for name, tc := range map[string]struct {
 		after, age time.Duration
-		heard      bool
+		received   bool
 		want       bool
 	}{
 		"just now": {time.Hour, time.Minute, true, false}, "at the limit": {time.Hour, time.Hour, true, false},
 		"too long ago": {time.Hour, time.Hour + 1, true, true}, "never": {0, 1000 * time.Hour, true, false},
 		"no image yet": {time.Hour, 1000 * time.Hour, false, false},
 	} {
-		m.heardAt = time.Time{}
-		if tc.heard {
-			m.heardAt = start
+		m.receivedAt = time.Time{}
+		if tc.received {
+			m.receivedAt = start
 		}
 		if got := m.stale(Spec{StaleAfter: tc.after}, start.Add(tc.age)); got != tc.want {
 			t.Errorf("%s: %v", name, got)

@@ -157,7 +157,7 @@ func (m *Monitor) track(former []*tracked, spec Spec) *tracked {
 	}
 	t := &tracked{spec: spec}
 	if stored, ok := m.restored[spec.Name]; ok && stored.Device == spec.Device {
-		t.machine = machine{label: stored.Label, since: stored.Since, confidence: stored.Confidence, imageAt: stored.ImageAt, heardAt: stored.ImageAt, answers: stored.Answers}
+		t.machine = machine{label: stored.Label, since: stored.Since, confidence: stored.Confidence, imageAt: stored.ImageAt, receivedAt: stored.ImageAt, answers: stored.Answers}
 	}
 	return t
 }
