@@ -2,16 +2,18 @@ package edgelens
 
 import "time"
 
-// Delivery is one outbox entry: a record and its result, or an insight, addressed to one sink.
+// Delivery is one outbox entry: a record and its result, an insight, or a change of a state, addressed to one sink.
 type Delivery struct {
 	// Seq grows in the order of delivery to the sink, for each device.
 	Seq int64
 	// Sink names the receiver.
 	Sink string
-	// Record is what it is about; for an Insight, it has its id, device and time alone.
+	// Record is what it is about; for an Insight or a State, it has its id, device and time alone.
 	Record Record
 	// Insight is set in place of a record and its result.
 	Insight *Insight
+	// State is set in place of a record and its result, as Insight is.
+	State *StateChange
 	// Result is the outcome of the record; its ID is the record's.
 	Result StoredResult
 	// Chain is the place of the record's event in the chain of its device; zero for none. Its Hash is empty while a record

@@ -45,6 +45,12 @@ func (e *Erased) Add(other Erased) {
 	e.Complete = other.Complete
 }
 
+// ErasedState counts what was erased of a state.
+type ErasedState struct {
+	// Changes are those of its history, Undelivered the entries of these that were not delivered yet, of each sink.
+	Changes, Undelivered int64
+}
+
 // SeriesErasure selects the series of sensors to be erased: one of them, or all of a device.
 type SeriesErasure struct {
 	// Series is the id of a series.

@@ -10,9 +10,9 @@ import (
 type Event struct {
 	// Seq grows by at least one from event to event.
 	Seq int64
-	// Type is "job", "recognition" or "device".
+	// Type is "job", "recognition", "device", "insight" or "state".
 	Type string
-	// Subject is the id of the job, result or device that changed.
+	// Subject is the id of the job, result, device or insight that changed, or of the change of a state.
 	Subject string
 	// Owner and Device are those of the job or result; a device's own event has its ID
 	// as Device.

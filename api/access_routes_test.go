@@ -21,6 +21,7 @@ var wanted = map[string]string{
 	"GET /docs/docs.css": "key", "GET /docs/docs.js": "key", "GET /docs/runbook": "key",
 	"GET /api/results": "results page", "GET /api/results/:id": "results page", "GET /api/results/:id/image": "results page", "GET /api/results/:id/similar": "results page", "GET /api/events": "jobs results devices page",
 	"GET /api/sensors": "devices page", "GET /api/sensors/:id/points": "devices page", "GET /api/sensors/stream": "devices page", "GET /api/insights": "devices page",
+	"GET /api/states": "devices page", "GET /api/states/:name": "devices page", "POST /api/states/:name/images": "devices", "DELETE /api/states/:name": "",
 	"GET /api/devices": "devices page", "GET /api/devices/:id": "devices page", "PATCH /api/devices/:id": "devices", "GET /api/not-understood": "devices page",
 	"GET /api/devices/:id/commands": "commands", "POST /api/devices/:id/commands": "commands", "GET /api/devices/:id/commands/:command_id": "commands", "POST /": "commands",
 	"GET /api/datasets": "learn page", "GET /api/datasets/:name": "learn page", "DELETE /api/datasets/:name": "learn", "POST /api/datasets/:name/embed": "learn",

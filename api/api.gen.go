@@ -571,22 +571,22 @@ func (e NormalizationSource) Valid() bool {
 
 // Defines values for Outcome.
 const (
-	Error      Outcome = "error"
-	NoImage    Outcome = "no_image"
-	Recognized Outcome = "recognized"
-	Uncertain  Outcome = "uncertain"
+	OutcomeError      Outcome = "error"
+	OutcomeNoImage    Outcome = "no_image"
+	OutcomeRecognized Outcome = "recognized"
+	OutcomeUncertain  Outcome = "uncertain"
 )
 
 // Valid indicates whether the value is a known member of the Outcome enum.
 func (e Outcome) Valid() bool {
 	switch e {
-	case Error:
+	case OutcomeError:
 		return true
-	case NoImage:
+	case OutcomeNoImage:
 		return true
-	case Recognized:
+	case OutcomeRecognized:
 		return true
-	case Uncertain:
+	case OutcomeUncertain:
 		return true
 	default:
 		return false
@@ -971,6 +971,33 @@ func (e StageLatencyStage) Valid() bool {
 	case StageLatencyStageQuality:
 		return true
 	case StageLatencyStageQueue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StateAnswerOutcome.
+const (
+	StateAnswerOutcomeChanged   StateAnswerOutcome = "changed"
+	StateAnswerOutcomeConfirmed StateAnswerOutcome = "confirmed"
+	StateAnswerOutcomeOld       StateAnswerOutcome = "old"
+	StateAnswerOutcomePending   StateAnswerOutcome = "pending"
+	StateAnswerOutcomeUncertain StateAnswerOutcome = "uncertain"
+)
+
+// Valid indicates whether the value is a known member of the StateAnswerOutcome enum.
+func (e StateAnswerOutcome) Valid() bool {
+	switch e {
+	case StateAnswerOutcomeChanged:
+		return true
+	case StateAnswerOutcomeConfirmed:
+		return true
+	case StateAnswerOutcomeOld:
+		return true
+	case StateAnswerOutcomePending:
+		return true
+	case StateAnswerOutcomeUncertain:
 		return true
 	default:
 		return false
@@ -2569,6 +2596,110 @@ type StageLatency struct {
 // StageLatencyStage defines model for StageLatency.Stage.
 type StageLatencyStage string
 
+// State defines model for State.
+type State struct {
+	// Answers The latest answers, newest first
+	Answers []StateAnswer `json:"answers"`
+
+	// Confidence The probability of the label for that image; 0 while it is unknown
+	Confidence float64 `json:"confidence"`
+
+	// Device The terminal or camera that takes the images; empty where they come over HTTP alone
+	Device string `json:"device"`
+
+	// ImageAt The time of the latest image that was recognized; null for none
+	ImageAt *time.Time `json:"image_at"`
+
+	// Model The classifier
+	Model string `json:"model"`
+	Name  string `json:"name"`
+
+	// Pending The state that would follow after enough equal answers; null for none
+	Pending *struct {
+		// Count Equal answers in a row so far
+		Count  int    `json:"count"`
+		Needed int    `json:"needed"`
+		State  string `json:"state"`
+	} `json:"pending"`
+
+	// Problem Why the latest image was not recognized; absent where it was
+	Problem *string `json:"problem,omitempty"`
+
+	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+	//
+	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+	Region *Region `json:"region,omitempty"`
+
+	// Since The time of the image that made it so
+	Since *time.Time `json:"since"`
+
+	// Stale Whether no image was recognized for longer than `stale_after`: the state is what was
+	Stale bool `json:"stale"`
+
+	// State The label; null while it is unknown
+	State *string `json:"state"`
+}
+
+// StateAnswer defines model for StateAnswer.
+type StateAnswer struct {
+	// At The time of the image
+	At    time.Time `json:"at"`
+	Label string    `json:"label"`
+
+	// Outcome changed: it was the last one needed; pending: of another state, of which more are needed; confirmed: of the present state; uncertain: below the threshold, or of the label unknown; old: the image is older than the last one
+	Outcome     StateAnswerOutcome `json:"outcome"`
+	Probability float64            `json:"probability"`
+}
+
+// StateAnswerOutcome changed: it was the last one needed; pending: of another state, of which more are needed; confirmed: of the present state; uncertain: below the threshold, or of the label unknown; old: the image is older than the last one
+type StateAnswerOutcome string
+
+// StateChange defines model for StateChange.
+type StateChange struct {
+	At         time.Time `json:"at"`
+	Confidence float64   `json:"confidence"`
+
+	// Former The label before; null where it was unknown
+	Former *string            `json:"former"`
+	Id     openapi_types.UUID `json:"id"`
+
+	// ImageAt The time of the last of the images
+	ImageAt time.Time `json:"image_at"`
+	Model   ModelRef  `json:"model"`
+
+	// Record The record of that image; absent for another source
+	Record *openapi_types.UUID `json:"record,omitempty"`
+
+	// State The label from then on
+	State string `json:"state"`
+}
+
+// StateErasure defines model for StateErasure.
+type StateErasure struct {
+	Changes           int64 `json:"changes"`
+	UndeliveredEvents int64 `json:"undelivered_events"`
+}
+
+// StateHistory defines model for StateHistory.
+type StateHistory struct {
+	Changes []StateChange `json:"changes"`
+
+	// Next The cursor of the next page; absent on the last one
+	Next  *string `json:"next,omitempty"`
+	State State   `json:"state"`
+}
+
+// StateList defines model for StateList.
+type StateList struct {
+	States []State `json:"states"`
+}
+
+// StateObservation defines model for StateObservation.
+type StateObservation struct {
+	Answer StateAnswer `json:"answer"`
+	State  State       `json:"state"`
+}
+
 // StorageState defines model for StorageState.
 type StorageState struct {
 	DatabaseBytes int64 `json:"database_bytes"`
@@ -2862,6 +2993,9 @@ type SimilarSince = time.Time
 // Since defines model for Since.
 type Since = time.Time
 
+// StateName defines model for StateName.
+type StateName = string
+
 // TTL Example: 30s
 type TTL = string
 
@@ -3135,6 +3269,15 @@ type ListSensorPointsParams struct {
 // ListSensorPointsParamsFormat defines parameters for ListSensorPoints.
 type ListSensorPointsParamsFormat string
 
+// GetStateParams defines parameters for GetState.
+type GetStateParams struct {
+	// Limit Maximum number of entries.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page; empty for the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// SendToDefault Send a command to the default terminal
@@ -3278,6 +3421,15 @@ type ServerInterface interface {
 	// ListSettings List the settings in force
 	// (GET /api/settings)
 	ListSettings(ctx echo.Context) error
+	// ListStates List states
+	// (GET /api/states)
+	ListStates(ctx echo.Context) error
+	// EraseState Erase the history of a state
+	// (DELETE /api/states/{name})
+	EraseState(ctx echo.Context, name StateName) error
+	// GetState Get a state with its history
+	// (GET /api/states/{name})
+	GetState(ctx echo.Context, name StateName, params GetStateParams) error
 	// GetSystem Describe the program, its machine and their state
 	// (GET /api/system)
 	GetSystem(ctx echo.Context) error
@@ -4396,6 +4548,63 @@ func (w *ServerInterfaceWrapper) ListSettings(ctx echo.Context) error {
 	return err
 }
 
+// ListStates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStates(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStates(ctx)
+	return err
+}
+
+// EraseState converts echo context to params.
+func (w *ServerInterfaceWrapper) EraseState(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name StateName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EraseState(ctx, name)
+	return err
+}
+
+// GetState converts echo context to params.
+func (w *ServerInterfaceWrapper) GetState(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name StateName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetStateParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetState(ctx, name, params)
+	return err
+}
+
 // GetSystem converts echo context to params.
 func (w *ServerInterfaceWrapper) GetSystem(ctx echo.Context) error {
 	var err error
@@ -4517,6 +4726,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/sensors/:id/points", wrapper.ListSensorPoints, options.OperationMiddlewares["listSensorPoints"]...)
 	router.GET(options.BaseURL+"/api/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.GET(options.BaseURL+"/api/settings", wrapper.ListSettings, options.OperationMiddlewares["listSettings"]...)
+	router.GET(options.BaseURL+"/api/states", wrapper.ListStates, options.OperationMiddlewares["listStates"]...)
+	router.DELETE(options.BaseURL+"/api/states/:name", wrapper.EraseState, options.OperationMiddlewares["eraseState"]...)
+	router.GET(options.BaseURL+"/api/states/:name", wrapper.GetState, options.OperationMiddlewares["getState"]...)
 	router.GET(options.BaseURL+"/api/system", wrapper.GetSystem, options.OperationMiddlewares["getSystem"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.Healthz, options.OperationMiddlewares["healthz"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Readyz, options.OperationMiddlewares["readyz"]...)
@@ -10810,6 +11022,372 @@ func (response ListSettings429ApplicationProblemPlusJSONResponse) VisitListSetti
 	return err
 }
 
+type ListStatesRequestObject struct {
+}
+
+type ListStatesResponseObject interface {
+	VisitListStatesResponse(w http.ResponseWriter) error
+}
+
+type ListStates200JSONResponse StateList
+
+func (response ListStates200JSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStates400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStates400ApplicationProblemPlusJSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStates401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStates401ApplicationProblemPlusJSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStates403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListStates403ApplicationProblemPlusJSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStates421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListStates421ApplicationProblemPlusJSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStates429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListStates429ApplicationProblemPlusJSONResponse) VisitListStatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseStateRequestObject struct {
+	Name StateName `json:"name"`
+}
+
+type EraseStateResponseObject interface {
+	VisitEraseStateResponse(w http.ResponseWriter) error
+}
+
+type EraseState200JSONResponse StateErasure
+
+func (response EraseState200JSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseState400ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EraseState401ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState403ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState403ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState404ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState404ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState408ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState408ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState421ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState421ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState429ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState429ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EraseState503ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EraseState507ApplicationProblemPlusJSONResponse Problem
+
+func (response EraseState507ApplicationProblemPlusJSONResponse) VisitEraseStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStateRequestObject struct {
+	Name   StateName `json:"name"`
+	Params GetStateParams
+}
+
+type GetStateResponseObject interface {
+	VisitGetStateResponse(w http.ResponseWriter) error
+}
+
+type GetState200JSONResponse StateHistory
+
+func (response GetState200JSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetState400ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetState401ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetState403ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetState404ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetState421ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetState429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetState429ApplicationProblemPlusJSONResponse) VisitGetStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSystemRequestObject struct {
 }
 
@@ -11137,6 +11715,15 @@ type StrictServerInterface interface {
 	// ListSettings List the settings in force
 	// (GET /api/settings)
 	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
+	// ListStates List states
+	// (GET /api/states)
+	ListStates(ctx context.Context, request ListStatesRequestObject) (ListStatesResponseObject, error)
+	// EraseState Erase the history of a state
+	// (DELETE /api/states/{name})
+	EraseState(ctx context.Context, request EraseStateRequestObject) (EraseStateResponseObject, error)
+	// GetState Get a state with its history
+	// (GET /api/states/{name})
+	GetState(ctx context.Context, request GetStateRequestObject) (GetStateResponseObject, error)
 	// GetSystem Describe the program, its machine and their state
 	// (GET /api/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
@@ -12344,6 +12931,80 @@ func (sh *strictHandler) ListSettings(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
 		return validResponse.VisitListSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListStates operation middleware
+func (sh *strictHandler) ListStates(ctx echo.Context) error {
+	var request ListStatesRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStates(ctx.Request().Context(), request.(ListStatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStatesResponseObject); ok {
+		return validResponse.VisitListStatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EraseState operation middleware
+func (sh *strictHandler) EraseState(ctx echo.Context, name StateName) error {
+	var request EraseStateRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EraseState(ctx.Request().Context(), request.(EraseStateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EraseState")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EraseStateResponseObject); ok {
+		return validResponse.VisitEraseStateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetState operation middleware
+func (sh *strictHandler) GetState(ctx echo.Context, name StateName, params GetStateParams) error {
+	var request GetStateRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetState(ctx.Request().Context(), request.(GetStateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetState")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetStateResponseObject); ok {
+		return validResponse.VisitGetStateResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

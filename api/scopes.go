@@ -117,6 +117,10 @@ var rules = map[string]rule{
 	"DELETE /api/heads/:name":        with(edgelens.ScopeLearn),
 	"POST /api/heads/:name/train":    with(edgelens.ScopeLearn),
 	"POST /api/heads/:name/rollback": with(edgelens.ScopeLearn),
+	"GET /api/states":                with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"GET /api/states/:name":          with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"POST /api/states/:name/images":  with(edgelens.ScopeDevices),
+	"DELETE /api/states/:name":       adminOnly,
 
 	"GET /healthz":         open,
 	"GET /readyz":          open, // its reasons need a key
@@ -138,6 +142,7 @@ var eventScopes = map[string]rule{
 	"job":         with(edgelens.ScopeJobs, edgelens.ScopePage),
 	"recognition": with(edgelens.ScopeResults, edgelens.ScopePage),
 	"insight":     with(edgelens.ScopeDevices, edgelens.ScopePage),
+	"state":       with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"device":      with(edgelens.ScopeDevices, edgelens.ScopePage),
 }
 

@@ -66,6 +66,8 @@ type Parts struct {
 	Erasure Erasure
 	// Datasets may be nil: then there are none.
 	Datasets Datasets
+	// States may be nil: then there are none.
+	States States
 	// Sensors may be nil: then there are none.
 	Sensors Sensors
 	// Access may be nil: then no client has a key.
@@ -123,6 +125,7 @@ type Server struct {
 	certificates Certificates
 	enrolments   logins
 	sensors      Sensors
+	states       States
 	readiness    Readiness
 	system       func() edgelens.System
 	state        func(context.Context) edgelens.SystemState
@@ -186,7 +189,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
+		outbox: outboxOr(parts.Outbox), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), states: cmp.Or[States](parts.States, noStates{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
 		hosts: newHosts(config), proxies: newProxies(config), operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
@@ -233,6 +236,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.POST(examplesRoute, s.serveAddExample)
 	e.POST("/api/similar", s.serveSimilar)
+	e.POST("/api/states/:name/images", s.serveStateImage)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)

@@ -120,6 +120,7 @@ type house struct {
 	mu       sync.Mutex
 	devices  map[string]edgelens.Device
 	series   []edgelens.Series
+	states   []edgelens.State
 	problems []string
 	fail     error
 	sent     []string
@@ -170,6 +171,11 @@ func (h *house) run() {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			return slices.Clone(h.series), h.fail
+		},
+		States: func(context.Context) ([]edgelens.State, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return slices.Clone(h.states), h.fail
 		},
 		State: func(context.Context) homeassistant.NodeState {
 			h.mu.Lock()

@@ -71,6 +71,8 @@ type Parts struct {
 	Devices func(context.Context) ([]edgelens.Device, error)
 	// Series returns the series of every sensor, also of earlier runs: those of edgelens itself are left out here.
 	Series func(context.Context) ([]edgelens.Series, error)
+	// States returns what the images of places show, with the labels that each may have; nil for none.
+	States func(context.Context) ([]edgelens.State, error)
 	// State returns how the node is.
 	State func(context.Context) NodeState
 	// Commander sends commands; nil for none.

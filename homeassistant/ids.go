@@ -12,6 +12,7 @@ const (
 	kindNode   = "node"
 	kindDevice = "device"
 	kindSensor = "sensor"
+	kindState  = "state"
 )
 
 // maxEncoded is the maximum length of an encoded name.

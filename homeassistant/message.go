@@ -48,6 +48,7 @@ type component struct {
 	AttributesTopic    string         `json:"json_attr_t,omitempty"`
 	AttributesTemplate string         `json:"json_attr_tpl,omitempty"`
 	EventTypes         []string       `json:"evt_typ,omitempty"`
+	Options            []string       `json:"ops,omitempty"`
 	ImageTopic         string         `json:"img_t,omitempty"`
 	ContentType        string         `json:"cont_type,omitempty"`
 	CommandTopic       string         `json:"cmd_t,omitempty"`

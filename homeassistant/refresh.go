@@ -105,7 +105,15 @@ func (a *Announcer) cards(ctx context.Context) ([]card, error) {
 	}
 	sensors, dropped := a.sensorCards(series)
 	a.leaveOut(leftOutFields, dropped, "fields of a sensor are not made known to Home Assistant: it has more than 100")
-	cards = a.limit(append(cards, sensors...))
+	cards = append(cards, sensors...)
+	if a.parts.States != nil {
+		states, err := a.parts.States(ctx)
+		if err != nil {
+			return nil, err
+		}
+		cards = append(cards, a.stateCards(states)...)
+	}
+	cards = a.limit(cards)
 	reachable := make(map[string]addressee, len(addressees))
 	for _, c := range cards {
 		if to, ok := addressees[c.id]; ok && !a.book.hides(c.id, c.mark) {

@@ -81,6 +81,7 @@ type Bridge struct {
 	registry       *registry
 	presence       *presence
 	availabilities *availabilities
+	states         *states
 	intake         *intake
 	notUnderstood  *notUnderstood
 	commander      *commander
@@ -113,6 +114,7 @@ func New(ctx context.Context, config Config, parts Parts) (*Bridge, error) {
 	b.registry = newRegistry(config, parts.Dialects, clocks, saved, b.now())
 	b.answers = newAnswers(b.traffic, b.downlink)
 	b.availabilities = newAvailabilities(b.downlink, b.traffic)
+	b.states = newStates(b.downlink)
 	b.presence = newPresence(presenceParts{
 		common: b.common, store: parts.Devices, dialects: parts.Dialects, registry: b.registry, clocks: clocks, availabilities: b.availabilities, answers: b.answers,
 	}, metrics)

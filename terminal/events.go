@@ -19,7 +19,7 @@ const EventsSink = "mqtt"
 // transit it counts as too large: some brokers report nothing else.
 const lossesUntilLarge = 3
 
-// events publishes the results of records, and insights. It implements notify.Sink and is safe for use by
+// events publishes the results of records, insights, and changes of states. It implements notify.Sink and is safe for use by
 // many goroutines.
 type events struct {
 	downlink *downlink
@@ -37,6 +37,9 @@ func (*events) Name() string { return EventsSink }
 func (e *events) Deliver(ctx context.Context, d *edgelens.Delivery) error {
 	if d.Insight != nil {
 		return e.deliverInsight(ctx, d)
+	}
+	if d.State != nil {
+		return e.deliverWhole(ctx, d, "change of a state", stateChangesTopic(d.State.Name), event.ComposeState(d.State, e.now()))
 	}
 	message := session.Outgoing{Topic: topicEvents + d.Record.Device, QoS: 1, Trace: d.Trace}
 	composed := e.composer.Compose(d, e.now())

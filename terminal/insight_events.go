@@ -17,14 +17,19 @@ const topicInsights = "edgelens/v1/insights/"
 
 // deliverInsight publishes an insight, as Deliver does an event.
 func (e *events) deliverInsight(ctx context.Context, d *edgelens.Delivery) error {
+	return e.deliverWhole(ctx, d, "insight", insightTopic(d.Insight.Device, d.Insight.Field), event.ComposeInsight(d.Insight, e.now()))
+}
+
+// deliverWhole publishes an event of which nothing can be left out. what names it in errors.
+func (e *events) deliverWhole(ctx context.Context, d *edgelens.Delivery, what, topic string, composed any) error {
 	if d.Reduced {
-		return fmt.Errorf("publish the insight: %w: nothing in it can be left out", notify.ErrRejected)
+		return fmt.Errorf("publish the %s: %w: nothing in it can be left out", what, notify.ErrRejected)
 	}
-	payload, err := e.composer.JSON(event.ComposeInsight(d.Insight, e.now()))
+	payload, err := e.composer.JSON(composed)
 	if err != nil {
-		return fmt.Errorf("write the insight: %w: %w", notify.ErrRejected, err)
+		return fmt.Errorf("write the %s: %w: %w", what, notify.ErrRejected, err)
 	}
-	err = e.downlink.publish(ctx, session.Outgoing{Topic: insightTopic(d.Insight.Device, d.Insight.Field), Payload: payload, QoS: 1, Trace: d.Trace})
+	err = e.downlink.publish(ctx, session.Outgoing{Topic: topic, Payload: payload, QoS: 1, Trace: d.Trace})
 	switch {
 	case err == nil, errors.Is(err, session.ErrNoSubscriber):
 		return nil

@@ -34,6 +34,7 @@ func (b *Bridge) Start() error {
 	}
 	b.running.Go(func() { b.commander.run(ctx) })
 	b.running.Go(func() { b.availabilities.run(ctx) })
+	b.running.Go(func() { b.states.run(ctx) })
 	b.running.Go(func() { b.presence.run(ctx) })
 	receiving := b.connections.up(address)
 	receiving.OnMessage, receiving.OnUp = b.intake.onMessage, b.commander.onUplinkUp
@@ -63,6 +64,7 @@ func (b *Bridge) onDownlinkUp(ctx context.Context) {
 		b.log.Warn("publishing the status failed", "error", err)
 	}
 	b.availabilities.all(b.registry.list())
+	b.states.all()
 	b.commander.onDownlinkUp()
 }
 

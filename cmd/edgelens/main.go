@@ -75,7 +75,7 @@ func newRoot(environ []string) *cobra.Command {
 		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ), newVerify(), newDataset(environ)}},
 		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newCA(environ), newBackup(environ), newRestore(environ), newCluster(), newVersion(environ)}},
 		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newHead(environ), newRuntime(environ), newBench(environ)}},
-		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newSensor(environ)}},
+		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newState(environ), newSensor(environ)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
 		for _, cmd := range group.commands {

@@ -106,7 +106,7 @@ func newHomeAssistant(c *config.Config, s *node, metrics prometheus.Registerer) 
 		Topics: homeassistant.Topics{
 			Status: bridge.StatusTopic(), Availability: terminal.AvailabilityTopic, Events: terminal.EventsTopic, Insights: terminal.InsightsFilter,
 		},
-		Devices: bridge.Devices, Series: s.series, State: state.read, Commander: bridge, File: file, Log: s.log, Registerer: metrics,
+		Devices: bridge.Devices, Series: s.series, States: s.labeledStates, State: state.read, Commander: bridge, File: file, Log: s.log, Registerer: metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -115,6 +115,14 @@ func newHomeAssistant(c *config.Config, s *node, metrics prometheus.Registerer) 
 		h.images = newLastImages(s.jobs.ledger, h.announcer, s.log)
 	}
 	return h, nil
+}
+
+// labeledStates returns the states with the labels that each may have.
+func (s *node) labeledStates(ctx context.Context) ([]edgelens.State, error) {
+	if s.states == nil {
+		return nil, nil
+	}
+	return s.states.labeled(ctx)
 }
 
 // series returns the series of all sensors.

@@ -73,7 +73,11 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	terminals, err := newTerminals(context.Background(), c, jobs, identities, log, metrics)
+	states, err := newStates(context.Background(), c, core, jobs, log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminals, err := newTerminals(context.Background(), c, jobs, states, identities, log, metrics)
 	if err != nil {
 		t.Fatal(err)
 	}

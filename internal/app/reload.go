@@ -17,7 +17,7 @@ type Reload struct {
 }
 
 // reloadable are the settings that take effect without a restart.
-var reloadable = []string{"log_level", "model"}
+var reloadable = []string{"log_level", "model", "states.list"}
 
 // run reads the settings and the models folder again at each signal, until ctx ends.
 func (r Reload) run(ctx context.Context, s *node) {
@@ -55,6 +55,13 @@ func (s *node) reload(ctx context.Context, load func() (*config.Config, error)) 
 	if slices.Contains(applied, "model") {
 		s.models.choose(ctx, next.Model)
 		now.Model = next.Model
+	}
+	if slices.Contains(applied, "states.list") {
+		if err := s.states.reload(next); err != nil { // the settings are valid each by itself
+			s.log.Error("the states are not reloaded", "event", "reload_failed", "error", err)
+		} else {
+			now.States = next.States
+		}
 	}
 	s.inForce.Store(&now)
 	s.models.takeUp(ctx)

@@ -85,7 +85,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	if err != nil {
 		return err
 	}
-	terminals, err := newTerminals(ctx, c, jobs, identities, log, metrics)
+	states, err := newStates(ctx, c, core, jobs, log, metrics)
+	if err != nil {
+		return err
+	}
+	terminals, err := newTerminals(ctx, c, jobs, states, identities, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	}
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
 	s := &node{
-		sensors: sensors, identities: identities,
+		sensors: sensors, identities: identities, states: states,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, manager: systemd.Find(log), log: log,
 	}
 	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
@@ -135,6 +139,7 @@ type node struct {
 	keys      *access.Keys // nil in tests without keys
 	terminals *terminals
 	sensors   *sensors // nil in tests without sensors
+	states    *states  // nil in tests without states
 	// identities is nil in tests without certificates.
 	identities *identities
 	// homeAssistant is nil where it is not served.
@@ -189,6 +194,9 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	if s.sensors != nil {
 		parts.Sensors = s.sensors
 		s.readiness.AddCheck(s.sensors.conditions)
+	}
+	if s.states != nil {
+		parts.States, parts.Erasure = s.states, forgettingErasure{s.jobs.ledger.Erasure, s.states}
 	}
 	if s.homeAssistant != nil {
 		s.readiness.AddCheck(s.homeAssistant.conditions)
@@ -275,6 +283,10 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 	// Records of terminals are stored from the start, and recognized later.
 	group.Go(s.terminals.start)
 	group.Go(s.sensors.start)
+	group.Go(func() error {
+		s.states.run(ctx, s.terminals.bridge)
+		return nil
+	})
 	group.Go(s.homeAssistant.start)
 	group.Go(func() error {
 		model := s.core.Registry.Default()

@@ -26,7 +26,7 @@ type terminals struct {
 }
 
 // newTerminals starts the private broker if needed, and connects the bridge to jobs. It does not subscribe yet.
-func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, identities *identities, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
+func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, states *states, identities *identities, log *slog.Logger, metrics *prometheus.Registry) (*terminals, error) {
 	t := &terminals{}
 	composer := newComposer(c, jobs)
 	var err error
@@ -50,7 +50,7 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, identities 
 	settings := c.Terminal
 	settings.URL, settings.Certificate = t.broker.url, shownTo(c)
 	parts := terminal.Parts{
-		Dialects: spoken, Records: jobs.queue, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands, Envelopes: opener,
+		Dialects: spoken, Records: observedRecords{jobs.queue, states}, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands, Envelopes: opener,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Certified: identities.authority.Certified, Tracer: jobs.tracer, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {

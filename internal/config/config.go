@@ -26,6 +26,7 @@ import (
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
 	"edgelens/learn/similarity"
+	"edgelens/learn/state"
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
@@ -75,6 +76,7 @@ type Config struct {
 	Sensor     sensor.Config
 	// Similarity is whether images of the history are compared.
 	Similarity similarity.Config
+	States     state.Config
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
@@ -180,6 +182,7 @@ func (c *Config) Validate() error {
 		{"mqtt.", c.Rules.validate()},
 		{"sensor.", c.Sensor.Validate()},
 		{"similarity.", c.Similarity.Validate()},
+		{"states.", c.States.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"identity.", c.Signing.Validate()},
@@ -202,7 +205,7 @@ var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ", "terminal.tls.client_cert ", "mqtt.tls.client_cert ", "terminal.tls.client_key ", "mqtt.tls.client_key ",
 	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ",
-	"ledger.learn_max_examples ", "learn.max_examples ", "ledger.learn_max_bytes ", "learn.max_bytes ",
+	"ledger.learn_max_examples ", "learn.max_examples ", "ledger.learn_max_bytes ", "learn.max_bytes ", "ledger.states_keep ", "states.keep ",
 	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )

@@ -111,7 +111,7 @@ func TestInvalidValueNamesItsSource(t *testing.T) {
 		"http.tls.client_ca": true, "http.tls.client_auth": true, "mqtt.tls.client_auth": true, "mqtt.tls.client_listen": true, "mqtt.tls.client_cert": true, "mqtt.tls.client_key": true,
 		"mqtt.url": true, "mqtt.group": true, "mqtt.listen": true, "mqtt.password_file": true, "mqtt.acl_file": true,
 		"preprocess.background": true, "preprocess.fit": true, "decode.isolation": true, "terminal.default": true, "terminal.unknown": true, "terminal.zone": true, "fungxi.ack": true, "fungxi.devices": true,
-		"sensor.rules": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true,
+		"sensor.rules": true, "states.list": true, "homeassistant.commands": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "webhook.records": true, "webhook.image": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true,
 	}
 	// Values that may contain a password, which an error must not repeat.
 	secret := map[string]bool{"redis.url": true, "mqtt.url": true, "webhook.url": true, "webhook.secret": true, "webhook.headers": true, "http.public_url": true, "telemetry.traces.endpoint": true, "telemetry.traces.headers": true}

@@ -163,6 +163,7 @@ func (c *Config) settings() []setting {
 		{"webhook.records", "records to send: passed or all", text(&c.Webhook.Records)},
 		{"webhook.image", "format of the member img: base64, data_uri or none", text(&c.Webhook.Image)},
 		{"webhook.insights", "send insights, too", boolean(&c.Webhook.Insights)},
+		{"webhook.states", "send changes of states, too", boolean(&c.Webhook.States)},
 		{"webhook.timeout", "timeout of one POST", duration(&c.Webhook.Timeout)},
 
 		{"identity.sign_events", "sign every event by the key of the node, and link each to the one before of its device (docs/signatures.md)", boolean(&c.Signing.SignEvents)},
@@ -191,6 +192,8 @@ func (c *Config) settings() []setting {
 
 		{"learn.max_examples", "maximum number of examples in the datasets together; more are refused", integer(&c.Ledger.LearnMaxExamples)},
 		{"learn.max_bytes", "maximum bytes of the examples' images and embeddings; more are refused", size(&c.Ledger.LearnMaxBytes)},
+		{"states.list", "states that images show, separated by ;, such as gate device=cam1 model=gate region=0.1,0.2,0.4,0.5 (docs/states.md); empty: none", text(&c.States.List)},
+		{"states.keep", "time for which changes of states are kept", duration(&c.Ledger.StatesKeep)},
 
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},

@@ -48,6 +48,8 @@ type Config struct {
 	// LearnMaxExamples is how many examples the datasets may have together, and LearnMaxBytes how large their images and
 	// embeddings may be; more are refused. They do not count for MaxBytes, and none is removed.
 	LearnMaxExamples, LearnMaxBytes int64
+	// StatesKeep is how long the changes of states are kept.
+	StatesKeep time.Duration
 	// SweepInterval is how often jobs past their deadline expire and rows over the bounds are removed.
 	SweepInterval time.Duration
 }
@@ -69,6 +71,7 @@ func DefaultConfig() Config {
 
 		SensorKeepPoints:  24 * time.Hour,
 		SensorKeepMinutes: 30 * 24 * time.Hour,
+		StatesKeep:        90 * 24 * time.Hour,
 		SensorMaxBytes:    256 << 20,
 
 		LearnMaxExamples: 20_000,
@@ -117,6 +120,9 @@ func (c Config) Validate() error {
 	}
 	if c.SensorKeepMinutes < c.SensorKeepPoints || c.SensorKeepMinutes > 10*365*24*time.Hour {
 		problem("sensor_keep_minutes must be sensor.keep_points to 87600h, not %v", c.SensorKeepMinutes)
+	}
+	if c.StatesKeep < time.Hour || c.StatesKeep > 10*365*24*time.Hour {
+		problem("states_keep must be 1h to 87600h, not %v", c.StatesKeep)
 	}
 	if c.SensorMaxBytes < 1<<20 {
 		problem("sensor_max_bytes must be at least 1048576, not %d", c.SensorMaxBytes)

@@ -114,6 +114,11 @@ func (s *Erasure) erase(ctx context.Context, filter edgelens.ErasureFilter) (all
 		return all, err
 	}
 	began := time.Now()
+	undelivered, err := s.eraseChangesOf(ctx, filter, record, recordArgs)
+	all.Undelivered += undelivered
+	if err != nil {
+		return all, err
+	}
 	done, err := s.eraseExamples(ctx, filter, record, recordArgs, began.Add(eraseTime), &all)
 	if err != nil || !done {
 		return all, err

@@ -74,6 +74,7 @@ type Ledger struct {
 	DeviceKeys *DeviceKeys
 	Sensors    *Sensors
 	Insights   *Insights
+	States     *States
 	Erasure    *Erasure
 	Chains     *Chains
 	Embeddings *Embeddings
@@ -265,10 +266,11 @@ func (l *Ledger) newStores() {
 	l.DeviceKeys = &DeviceKeys{db: l.db}
 	l.Sensors = &Sensors{db: l.db, config: l.config}
 	l.Insights = &Insights{db: l.db, events: l.Events}
+	l.States = &States{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{
 		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
-		insights: l.Insights, chains: l.Chains, deviceKeys: l.DeviceKeys, sensors: &sensorSweeper{db: l.db, config: l.config},
+		insights: l.Insights, states: l.States, chains: l.Chains, deviceKeys: l.DeviceKeys, sensors: &sensorSweeper{db: l.db, config: l.config},
 	}
 }
 

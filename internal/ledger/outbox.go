@@ -67,6 +67,9 @@ func (s *Outbox) next(ctx context.Context, sink, device string, limit int) ([]ed
 	if strings.HasPrefix(device, insightQueue) {
 		return s.nextInsights(ctx, sink, device, limit)
 	}
+	if strings.HasPrefix(device, stateQueue) {
+		return s.nextStates(ctx, sink, device, limit)
+	}
 	rows, err := s.db.readers.QueryContext(ctx, selectDelivery+` WHERE o.sink = ? AND o.device = ? AND o.aside_at IS NULL ORDER BY o.seq LIMIT ?`, sink, device, limit)
 	if err != nil {
 		return nil, err

@@ -36,13 +36,14 @@ func (s *Outbox) listSetAside(ctx context.Context, filter edgelens.SetAsideFilte
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := `SELECT o.seq, o.sink, coalesce(i.device, o.device), o.record_id, coalesce(r.kind, 'insight'), coalesce(r.received_at, i.at), o.aside_at, o.aside_reason
-		FROM outbox o LEFT JOIN records r ON r.id = o.record_id LEFT JOIN insights i ON i.id = o.record_id AND r.id IS NULL WHERE o.aside_at IS NOT NULL AND o.seq < ?`, []any{before}
+	query, args := `SELECT o.seq, o.sink, coalesce(i.device, s.device, o.device), o.record_id, coalesce(r.kind, CASE WHEN s.id IS NULL THEN 'insight' ELSE 'state' END), coalesce(r.received_at, i.at, s.at), o.aside_at, o.aside_reason
+		FROM outbox o LEFT JOIN records r ON r.id = o.record_id LEFT JOIN insights i ON i.id = o.record_id AND r.id IS NULL
+		LEFT JOIN state_changes s ON s.id = o.record_id AND r.id IS NULL WHERE o.aside_at IS NOT NULL AND o.seq < ?`, []any{before}
 	if filter.Sink != "" {
 		query, args = query+` AND o.sink = ?`, append(args, filter.Sink)
 	}
 	if filter.Device != "" {
-		query, args = query+` AND o.device IN (?, ?)`, append(args, filter.Device, insightQueue+filter.Device)
+		query, args = query+` AND (o.device IN (?, ?) OR s.device = ?)`, append(args, filter.Device, insightQueue+filter.Device, filter.Device)
 	}
 	rows, err := s.db.readers.QueryContext(ctx, query+` ORDER BY o.seq DESC LIMIT ?`, append(args, limit+1)...)
 	if err != nil {

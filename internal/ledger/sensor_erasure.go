@@ -155,34 +155,41 @@ func (s *Erasure) eraseDescription(ctx context.Context, id int64, begun time.Tim
 
 // eraseInsights erases a batch of insights with the events about them, and their undelivered entries.
 func (s *Erasure) eraseInsights(ctx context.Context, condition string, args []any) (insights, undelivered int64, err error) {
-	ids, err := s.insightsIn(ctx, condition, args)
+	ids, err := s.idsIn(ctx, `SELECT id FROM insights WHERE `+condition+` ORDER BY seq LIMIT ?`, args)
 	if err != nil || len(ids) == 0 {
 		return 0, 0, err
 	}
+	return s.erasePublished(ctx, `insights`, ids)
+}
+
+// erasePublished erases rows of a table whose ids are those of events, with the stream's events about them and their undelivered
+// entries.
+func (s *Erasure) erasePublished(ctx context.Context, table string, ids []any) (rows, undelivered int64, err error) {
 	err = s.eraseWithEvents(ctx, ids, func(c *change) error {
-		insights, undelivered = 0, 0
+		rows, undelivered = 0, 0
 		for _, id := range ids {
 			removed, err := s.outbox.remove(c, `record_id = ?`, id)
 			if err != nil {
 				return err
 			}
 			undelivered += int64(len(removed))
-			n, err := c.exec(`DELETE FROM insights WHERE id = ?`, id)
+			n, err := c.exec(`DELETE FROM `+table+` WHERE id = ?`, id)
 			if err != nil {
 				return err
 			}
-			insights += n
+			rows += n
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	return insights, undelivered, nil
+	return rows, undelivered, nil
 }
 
-func (s *Erasure) insightsIn(ctx context.Context, condition string, args []any) (ids []any, err error) {
-	rows, err := s.db.readers.QueryContext(ctx, `SELECT id FROM insights WHERE `+condition+` ORDER BY seq LIMIT ?`, append(args[:len(args):len(args)], eraseBatch)...)
+// idsIn returns a batch of the ids that a query selects, whose last argument is its limit.
+func (s *Erasure) idsIn(ctx context.Context, query string, args []any) (ids []any, err error) {
+	rows, err := s.db.readers.QueryContext(ctx, query, append(args[:len(args):len(args)], eraseBatch)...)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type sweeper struct {
 	outbox     *Outbox
 	images     *Images
 	insights   *Insights
+	states     *States
 	chains     *Chains
 	deviceKeys *DeviceKeys
 	sensors    *sensorSweeper
@@ -89,6 +90,7 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 		func() (int, error) {
 			return s.insights.removeOld(ctx, now.Add(-s.config.SensorKeepMinutes).UnixMicro())
 		},
+		func() (int, error) { return s.states.removeOld(ctx, now.Add(-s.config.StatesKeep).UnixMicro()) },
 	} {
 		n, err := repeat(step)
 		removed += n

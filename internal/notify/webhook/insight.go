@@ -9,15 +9,22 @@ import (
 	"edgelens/internal/notify/event"
 )
 
-// bodyOf returns the body of a delivery: the fields of a record, or the CloudEvent of an insight, as over MQTT.
+// bodyOf returns the body of a delivery: the fields of a record, or the CloudEvent of an insight or of a change of a state,
+// as over MQTT.
 func (w *Webhook) bodyOf(ctx context.Context, d *edgelens.Delivery) ([]byte, error) {
-	if d.Insight == nil {
+	var composed any
+	switch {
+	case d.Insight != nil:
+		composed = event.ComposeInsight(d.Insight, w.now())
+	case d.State != nil:
+		composed = event.ComposeState(d.State, w.now())
+	default:
 		return w.body(ctx, d)
 	}
 	if d.Reduced {
-		return nil, fmt.Errorf("write the webhook's body: %w: nothing in an insight can be left out", notify.ErrRejected)
+		return nil, fmt.Errorf("write the webhook's body: %w: nothing in an insight or a state can be left out", notify.ErrRejected)
 	}
-	text, err := w.composer.JSON(event.ComposeInsight(d.Insight, w.now()))
+	text, err := w.composer.JSON(composed)
 	if err != nil {
 		return nil, fmt.Errorf("write the webhook's body: %w: %w", notify.ErrRejected, err)
 	}

@@ -58,6 +58,8 @@ type Config struct {
 	Records string
 	// Insights posts insights, too.
 	Insights bool
+	// States posts changes of states, too.
+	States bool
 	// Image is ImageBase64, ImageDataURI or ImageNone.
 	Image string
 	// Timeout bounds one delivery, the reply included.
@@ -119,6 +121,9 @@ func (c Config) Wants(r *edgelens.Record) (wanted, image bool) {
 
 // WantsInsights reports whether insights are to be posted.
 func (c Config) WantsInsights() bool { return c.URL != "" && c.Insights }
+
+// WantsStates reports whether changes of states are to be posted.
+func (c Config) WantsStates() bool { return c.URL != "" && c.States }
 
 // Images provides the images; package ledger implements it.
 type Images interface {
