@@ -185,6 +185,9 @@ func (c *Config) settings() []setting {
 		{"sensor.keep_minutes", "time for which summaries of minutes, and insights, are kept", duration(&c.Ledger.SensorKeepMinutes)},
 		{"sensor.max_bytes", "maximum bytes of values and summaries; beyond it the oldest are removed early", size(&c.Ledger.SensorMaxBytes)},
 
+		{"learn.max_examples", "maximum number of examples in the datasets together; more are refused", integer(&c.Ledger.LearnMaxExamples)},
+		{"learn.max_bytes", "maximum bytes of the examples' images and embeddings; more are refused", size(&c.Ledger.LearnMaxBytes)},
+
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},
 		{"homeassistant.commands", "commands (cmd) that get a button in Home Assistant, such as open, comma-separated; needs a broker with passwords; empty: none", list(&c.HomeAssistant.Commands)},

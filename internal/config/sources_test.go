@@ -276,6 +276,8 @@ var valid = map[string][3]string{
 	"sensor.keep_points":             {"11h0m0s", "12h0m0s", "13h0m0s"},
 	"sensor.keep_minutes":            {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.max_bytes":               {"33554432", "67108864", "16777216"},
+	"learn.max_examples":             {"11", "12", "13"},
+	"learn.max_bytes":                {"33554432", "67108864", "16777216"},
 }
 
 // companions are settings that are invalid alone, each with a flag that goes with all of its values.
