@@ -90,7 +90,7 @@ func (p *Participant) prepare(ctx context.Context, to *client, s state, task fed
 	if err != nil {
 		return err
 	}
-	data, err := encode(s, task, difference, &u)
+	data, err := p.encode(s, task, difference, &u)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func localUpdate(ctx context.Context, base softmax.Params, data softmax.Data, s 
 }
 
 // encode returns the values that are sent: masked, where the round is secure.
-func encode(s state, task federation.Task, difference softmax.Params, u *federation.Update) ([]byte, error) {
+func (p *Participant) encode(s state, task federation.Task, difference softmax.Params, u *federation.Update) ([]byte, error) {
 	settings := s.Definition.Settings
 	if !settings.Secure {
 		return federation.EncodeUpdate(difference), nil
@@ -155,16 +155,21 @@ func encode(s state, task federation.Task, difference softmax.Params, u *federat
 	if err != nil {
 		return nil, fmt.Errorf("read the key for masks: %w: %w", edgelens.ErrInvalid, err)
 	}
+	coordinator, err := p.parts.Keys.KeyID(s.Coordinator)
+	if err != nil {
+		return nil, err
+	}
 	share, err := masking.Encode(difference.Values, min(u.Examples, settings.MaxWeight))
 	if err != nil {
 		return nil, err
 	}
-	u.Norm = 0 // it is nobody's business
-	return federation.EncodeShare(share), masking.Mask(share, own, task.Members, maskRound(s, task.Round))
+	// The name of the round is another one for each coordinator.
+	if err := masking.Mask(share, own, task.Members, coordinator+":"+strconv.Itoa(task.Round)); err != nil {
+		return nil, err
+	}
+	u.Norm = 0 // only the sum is to be known
+	return federation.EncodeShare(share), nil
 }
-
-// maskRound names a round among all of all coordinators.
-func maskRound(s state, round int) string { return federation.Digest(s.Coordinator) + ":" + strconv.Itoa(round) }
 
 // sendMaskKey makes the key for the masks of a round, and sends its public part.
 func (p *Participant) sendMaskKey(ctx context.Context, to *client, task federation.Task) error {
