@@ -76,6 +76,7 @@ func newRoot(environ []string) *cobra.Command {
 		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newCA(environ), newBackup(environ), newRestore(environ), newCluster(), newVersion(environ)}},
 		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newRuntime(environ), newBench(environ)}},
 		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newSensor(environ)}},
+		{"learn", "Learn:", []*cobra.Command{newFederation(environ)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
 		for _, cmd := range group.commands {

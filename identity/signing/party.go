@@ -14,16 +14,33 @@ type Party struct{ *Node }
 
 // PublicKey returns the public key that verifies what Sign signs at present, as a JWK.
 func (p Party) PublicKey() (json.RawMessage, error) {
+	all, err := p.JWKs()
+	if err != nil {
+		return nil, err
+	}
+	return all[len(all)-1], nil
+}
+
+// JWKs returns the public keys of what was ever signed, as far as they are published, the present one last.
+func (p Party) JWKs() ([]json.RawMessage, error) {
 	published, err := p.PublicKeys()
 	if err != nil {
 		return nil, err
 	}
-	jwk, err := keys.NewJWK(published[len(published)-1].Key)
-	if err != nil {
-		return nil, err
+	all := make([]json.RawMessage, 0, len(published))
+	for _, one := range published {
+		jwk, err := keys.NewJWK(one.Key)
+		if err != nil {
+			return nil, err
+		}
+		jwk.Use, jwk.Algorithm = useSignature, "ES256"
+		text, err := json.Marshal(jwk)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, text)
 	}
-	jwk.Use, jwk.Algorithm = useSignature, "ES256"
-	return json.Marshal(jwk)
+	return all, nil
 }
 
 // KeyID returns the id of a public key, its thumbprint. The error wraps ErrInvalid.

@@ -7,7 +7,6 @@ import (
 	"edgelens/learn/federation/receipts"
 )
 
-
 // TestFederationLearns has three nodes learn what none of them could alone: two have examples of one class each.
 func TestFederationLearns(t *testing.T) {
 	settings := quickSettings()

@@ -44,6 +44,7 @@ type Coordinator struct {
 	metrics  *metrics
 	receipts *receipts.Log
 	uploads  *uploads
+	lock     *os.File
 
 	mu    sync.Mutex
 	state state
@@ -52,9 +53,9 @@ type Coordinator struct {
 }
 
 // Open reads the state of the folder, or begins a federation of that definition. A definition that is not zero replaces the
-// settings of what is there; it wraps edgelens.ErrConflict where it is of another task, ErrNotFound where there is no
+// settings of what is there; it wraps edgelens.ErrConflict where it is of another task or another process uses the folder, ErrNotFound where there is no
 // federation and none is defined, and ErrInvalid. Close must be called.
-func Open(parts Parts, definition federation.Definition) (*Coordinator, error) {
+func Open(parts Parts, definition federation.Definition) (_ *Coordinator, err error) {
 	if parts.Now == nil {
 		parts.Now = time.Now
 	}
@@ -64,6 +65,14 @@ func Open(parts Parts, definition federation.Definition) (*Coordinator, error) {
 		}
 	}
 	c := &Coordinator{parts: parts, seen: map[string]time.Time{}, uploads: newUploads(filepath.Join(parts.Folder, uploadsFolder))}
+	if c.lock, err = lock(parts.Folder); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.lock.Close())
+		}
+	}()
 	public, err := parts.Keys.PublicKey()
 	if err != nil {
 		return nil, err
@@ -139,7 +148,7 @@ func (c *Coordinator) Run(ctx context.Context) {
 }
 
 // Close closes the files.
-func (c *Coordinator) Close() error { return c.receipts.Close() }
+func (c *Coordinator) Close() error { return errors.Join(c.receipts.Close(), c.lock.Close()) }
 
 // receipt adds a receipt. One that cannot be written is logged: the disk is full, and the state cannot be saved either.
 func (c *Coordinator) receipt(what string, round int, node string, details any) {

@@ -76,7 +76,7 @@ func (p *Participant) openHead(s state, ref federation.Ref, text []byte) (*head.
 }
 
 // follow installs the head that the federation has live, unless this node has gone back from it.
-func (p *Participant) follow(ctx context.Context, to *client, live federation.Ref) error {
+func (p *Participant) follow(ctx context.Context, to *client, live federation.Ref, read examples) error {
 	s := p.snapshot()
 	if live.Version == 0 || live == s.Live {
 		return nil
@@ -88,6 +88,9 @@ func (p *Participant) follow(ctx context.Context, to *client, live federation.Re
 	back := live == s.Before
 	installed := *h
 	installed.Name = s.Head
+	if read.extractor.Digest == h.Extractor.Digest {
+		installed.Extractor = read.extractor // it may have another name here
+	}
 	version, err := p.parts.Heads.Install(ctx, &installed)
 	if err != nil {
 		return err

@@ -214,7 +214,9 @@ func (p *Participant) overBudget(s state) bool {
 // noise, so that there is none.
 func epsilonOf(s state, more int) (float64, bool) {
 	var spent privacy.Accountant
-	add := func(noise float64, rounds int) bool { return rounds == 0 || noise > 0 && spent.Add(noise, 1, rounds) == nil }
+	add := func(noise float64, rounds int) bool {
+		return rounds == 0 || noise > 0 && spent.Add(noise, 1, rounds) == nil
+	}
 	for key, rounds := range s.Spent {
 		noise, err := strconv.ParseFloat(key, 64)
 		if err != nil || !add(noise, rounds) {

@@ -39,7 +39,7 @@ func (p *Participant) turn(ctx context.Context) (time.Duration, error) {
 	if s.URL == "" {
 		return idleWait, nil // it left meanwhile
 	}
-	if err := p.follow(ctx, to, answer.Live); err != nil {
+	if err := p.follow(ctx, to, answer.Live, read); err != nil {
 		return 0, fmt.Errorf("install head %d of the federation: %w", answer.Live.Version, err)
 	}
 	if answer.Task != nil {
