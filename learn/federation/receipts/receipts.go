@@ -169,7 +169,7 @@ func without(r Receipt, names ...string) ([]byte, error) {
 }
 
 // Verify reads receipts and verifies that they follow each other without a gap, and that each is signed by the key with one
-// of the public keys, JWKs. It returns what it could read; the error wraps edgelens.ErrInvalid and says where it ends.
+// of the public keys, JWKs. It returns what it could read; the error wraps edgelens.ErrInvalid and has the number of the first that is wrong.
 func Verify(text []byte, keys federation.Keys, public ...json.RawMessage) ([]Receipt, error) {
 	var all []Receipt
 	lines := bufio.NewScanner(bytes.NewReader(text))
