@@ -191,6 +191,30 @@ func (e Freshness) Valid() bool {
 	}
 }
 
+// Defines values for HeadViewFit.
+const (
+	Center  HeadViewFit = "center"
+	Pad     HeadViewFit = "pad"
+	Stretch HeadViewFit = "stretch"
+	Sweep   HeadViewFit = "sweep"
+)
+
+// Valid indicates whether the value is a known member of the HeadViewFit enum.
+func (e HeadViewFit) Valid() bool {
+	switch e {
+	case Center:
+		return true
+	case Pad:
+		return true
+	case Stretch:
+		return true
+	case Sweep:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusDegraded    HealthStatus = "degraded"
@@ -995,6 +1019,24 @@ func (e TensorDtype) Valid() bool {
 	}
 }
 
+// Defines values for TrainHeadParamsMethod.
+const (
+	Imprinting TrainHeadParamsMethod = "imprinting"
+	Softmax    TrainHeadParamsMethod = "softmax"
+)
+
+// Valid indicates whether the value is a known member of the TrainHeadParamsMethod enum.
+func (e TrainHeadParamsMethod) Valid() bool {
+	switch e {
+	case Imprinting:
+		return true
+	case Softmax:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSetAsideParamsSink.
 const (
 	ListSetAsideParamsSinkMqtt    ListSetAsideParamsSink = "mqtt"
@@ -1471,6 +1513,92 @@ type Fit string
 // `unknown`: its time is missing, unreadable, or proves nothing.
 type Freshness string
 
+// Head defines model for Head.
+type Head struct {
+	Name string `json:"name"`
+
+	// Versions Newest first
+	Versions []HeadVersion `json:"versions"`
+}
+
+// HeadLabel defines model for HeadLabel.
+type HeadLabel struct {
+	Examples int    `json:"examples"`
+	Label    string `json:"label"`
+}
+
+// HeadList defines model for HeadList.
+type HeadList struct {
+	Heads []HeadVersion `json:"heads"`
+
+	// Training The training in progress
+	Training *HeadTraining `json:"training,omitempty"`
+}
+
+// HeadTraining The training in progress
+type HeadTraining struct {
+	// Done The number of steps that are done
+	Done int `json:"done"`
+
+	// Name The head's name
+	Name string `json:"name"`
+
+	// Total Of how many; 0 until it is known
+	Total int `json:"total"`
+}
+
+// HeadVersion defines model for HeadVersion.
+type HeadVersion struct {
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+
+	// Digest sha256:<hex> of its stored form
+	Digest *string `json:"digest,omitempty"`
+
+	// Examples How many it was trained on
+	Examples *int `json:"examples,omitempty"`
+
+	// Extractor The model whose embeddings it classifies
+	Extractor *string `json:"extractor,omitempty"`
+
+	// ExtractorDigest sha256:<hex> of that model's file
+	ExtractorDigest *string  `json:"extractor_digest,omitempty"`
+	Labels          []string `json:"labels"`
+
+	// Live Whether it answers for the model of the head's name
+	Live bool `json:"live"`
+
+	// Method softmax, imprinting or federated
+	Method *string `json:"method,omitempty"`
+	Name   string  `json:"name"`
+
+	// Problem Why it cannot be used; the members below are absent or empty then
+	Problem *string `json:"problem,omitempty"`
+
+	// Report How well a head answers for examples that it was not trained on: each is held out once, of a head that is trained on the
+	// others
+	Report *TrainingReport `json:"report,omitempty"`
+
+	// Threshold The probability below which the answer is `unknown`
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// Version Counts from 1
+	Version int `json:"version"`
+
+	// View What of an image the head is shown, where a request leaves it open
+	View *HeadView `json:"view,omitempty"`
+}
+
+// HeadView What of an image the head is shown, where a request leaves it open
+type HeadView struct {
+	Fit *HeadViewFit `json:"fit,omitempty"`
+
+	// Region x,y,width,height, as shares of the image; absent for the whole image
+	Region *string `json:"region,omitempty"`
+}
+
+// HeadViewFit defines model for HeadView.Fit.
+type HeadViewFit string
+
 // Health defines model for Health.
 type Health struct {
 	// Reasons The readiness conditions
@@ -1732,10 +1860,16 @@ type Model struct {
 	// Digest sha256:<hex> of the model file: of a missing one, the manifest's, or empty if it has none
 	Digest string `json:"digest"`
 
+	// Extractor The model that the head runs on
+	Extractor *string `json:"extractor,omitempty"`
+
 	// Facts Facts read from the model file without running it; of one model only
 	Facts     *ModelFacts `json:"facts,omitempty"`
 	FileBytes int64       `json:"file_bytes"`
-	Input     *Tensor     `json:"input,omitempty"`
+
+	// HeadVersion The live version of a head, which was trained on site; absent for a model of a file
+	HeadVersion *int    `json:"head_version,omitempty"`
+	Input       *Tensor `json:"input,omitempty"`
 
 	// Interpreters How many run in parallel
 	Interpreters *int `json:"interpreters,omitempty"`
@@ -2542,6 +2676,59 @@ type Timings struct {
 	Total   float64  `json:"total"`
 }
 
+// TrainingReport How well a head answers for examples that it was not trained on: each is held out once, of a head that is trained on the
+// others
+type TrainingReport struct {
+	// Accuracy right / held_out
+	Accuracy float64 `json:"accuracy"`
+
+	// CalibrationErrorAfter The same after it
+	CalibrationErrorAfter float64 `json:"calibration_error_after"`
+
+	// CalibrationErrorBefore By how much the probabilities differ from the shares of right answers (expected calibration error), before they were calibrated
+	CalibrationErrorBefore float64 `json:"calibration_error_before"`
+
+	// Confusion `confusion[i][j]` examples of the label i were taken for the label j, without the threshold
+	Confusion [][]int `json:"confusion"`
+
+	// Folds How many parts the examples were split into
+	Folds int `json:"folds"`
+
+	// HeldOut How many answers were compared
+	HeldOut int `json:"held_out"`
+
+	// High The high end
+	High float64 `json:"high"`
+
+	// L2 The weight decay that was chosen; absent for a method without
+	L2 *float64 `json:"l2,omitempty"`
+
+	// Labels The labels of the confusion
+	Labels []HeadLabel `json:"labels"`
+
+	// Low The low end of its 95% interval
+	Low float64 `json:"low"`
+
+	// Method softmax, imprinting or federated
+	Method string `json:"method"`
+
+	// Ms How long the training took
+	Ms float64 `json:"ms"`
+
+	// Right How many of them were right
+	Right int `json:"right"`
+
+	// RightBelow How many right answers are `unknown` by the threshold
+	RightBelow int     `json:"right_below"`
+	Threshold  float64 `json:"threshold"`
+
+	// ThresholdGiven Whether the request gave it
+	ThresholdGiven bool `json:"threshold_given"`
+
+	// WrongBelow How many wrong ones
+	WrongBelow int `json:"wrong_below"`
+}
+
 // View What the model was shown of the image; absent from results of earlier versions. Without a region it was the whole image
 //
 // Example: {"count":1,"fit":"center","region":{"height":1,"width":0.5,"x":0.25,"y":0}}
@@ -2709,6 +2896,33 @@ type ListDeviceRecordsParams struct {
 	// Limit Maximum number of records.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// RollbackHeadParams defines parameters for RollbackHead.
+type RollbackHeadParams struct {
+	// Version The version to make live
+	Version *int `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// TrainHeadParams defines parameters for TrainHead.
+type TrainHeadParams struct {
+	// Dataset The dataset whose examples it learns from
+	Dataset string `form:"dataset" json:"dataset"`
+
+	// Method `softmax` (regression), the default, or `imprinting` (the mean of each class)
+	Method *TrainHeadParamsMethod `form:"method,omitempty" json:"method,omitempty"`
+
+	// Seed What decides which examples are held out together; 0 by default. The same gives the same head.
+	Seed *int64 `form:"seed,omitempty" json:"seed,omitempty"`
+
+	// Threshold The probability below which the answer is `unknown`; by default the one that keeps 95% of the right answers that were held out
+	Threshold *float64 `form:"threshold,omitempty" json:"threshold,omitempty"`
+
+	// Candidate Store the version without making it live: `POST /api/heads/{name}/rollback?version=` does that later
+	Candidate *bool `form:"candidate,omitempty" json:"candidate,omitempty"`
+}
+
+// TrainHeadParamsMethod defines parameters for TrainHead.
+type TrainHeadParamsMethod string
 
 // ListInsightsParams defines parameters for ListInsights.
 type ListInsightsParams struct {
@@ -2898,6 +3112,21 @@ type ServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error
+	// ListHeads List heads
+	// (GET /api/heads)
+	ListHeads(ctx echo.Context) error
+	// RemoveHead Delete a head
+	// (DELETE /api/heads/{name})
+	RemoveHead(ctx echo.Context, name string) error
+	// GetHead Get a head
+	// (GET /api/heads/{name})
+	GetHead(ctx echo.Context, name string) error
+	// RollbackHead Make another version of a head live
+	// (POST /api/heads/{name}/rollback)
+	RollbackHead(ctx echo.Context, name string, params RollbackHeadParams) error
+	// TrainHead Train a head
+	// (POST /api/heads/{name}/train)
+	TrainHead(ctx echo.Context, name string, params TrainHeadParams) error
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx echo.Context, params ListInsightsParams) error
@@ -3385,6 +3614,125 @@ func (w *ServerInterfaceWrapper) ListDeviceRecords(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDeviceRecords(ctx, id, params)
+	return err
+}
+
+// ListHeads converts echo context to params.
+func (w *ServerInterfaceWrapper) ListHeads(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListHeads(ctx)
+	return err
+}
+
+// RemoveHead converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveHead(ctx, name)
+	return err
+}
+
+// GetHead converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHead(ctx, name)
+	return err
+}
+
+// RollbackHead converts echo context to params.
+func (w *ServerInterfaceWrapper) RollbackHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RollbackHeadParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RollbackHead(ctx, name, params)
+	return err
+}
+
+// TrainHead converts echo context to params.
+func (w *ServerInterfaceWrapper) TrainHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TrainHeadParams
+	// ------------- Required query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "dataset", ctx.QueryParams(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset: %s", err))
+	}
+
+	// ------------- Optional query parameter "method" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "method", ctx.QueryParams(), &params.Method, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter method: %s", err))
+	}
+
+	// ------------- Optional query parameter "seed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seed", ctx.QueryParams(), &params.Seed, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter seed: %s", err))
+	}
+
+	// ------------- Optional query parameter "threshold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "threshold", ctx.QueryParams(), &params.Threshold, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter threshold: %s", err))
+	}
+
+	// ------------- Optional query parameter "candidate" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "candidate", ctx.QueryParams(), &params.Candidate, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter candidate: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TrainHead(ctx, name, params)
 	return err
 }
 
@@ -4012,6 +4360,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
+	router.GET(options.BaseURL+"/api/heads", wrapper.ListHeads, options.OperationMiddlewares["listHeads"]...)
+	router.DELETE(options.BaseURL+"/api/heads/:name", wrapper.RemoveHead, options.OperationMiddlewares["removeHead"]...)
+	router.GET(options.BaseURL+"/api/heads/:name", wrapper.GetHead, options.OperationMiddlewares["getHead"]...)
+	router.POST(options.BaseURL+"/api/heads/:name/rollback", wrapper.RollbackHead, options.OperationMiddlewares["rollbackHead"]...)
+	router.POST(options.BaseURL+"/api/heads/:name/train", wrapper.TrainHead, options.OperationMiddlewares["trainHead"]...)
 	router.GET(options.BaseURL+"/api/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
@@ -6541,6 +6894,715 @@ func (response ListDeviceRecords429ApplicationProblemPlusJSONResponse) VisitList
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeadsRequestObject struct {
+}
+
+type ListHeadsResponseObject interface {
+	VisitListHeadsResponse(w http.ResponseWriter) error
+}
+
+type ListHeads200JSONResponse HeadList
+
+func (response ListHeads200JSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListHeads400ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListHeads401ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads403ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads421ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads429ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads507ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads507ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHeadRequestObject struct {
+	Name string `json:"name"`
+}
+
+type RemoveHeadResponseObject interface {
+	VisitRemoveHeadResponse(w http.ResponseWriter) error
+}
+
+type RemoveHead204Response struct {
+}
+
+func (response RemoveHead204Response) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveHead400ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveHead401ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead403ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead404ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead409ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead421ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead429ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead507ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHeadRequestObject struct {
+	Name string `json:"name"`
+}
+
+type GetHeadResponseObject interface {
+	VisitGetHeadResponse(w http.ResponseWriter) error
+}
+
+type GetHead200JSONResponse Head
+
+func (response GetHead200JSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHead400ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHead401ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead403ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead404ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead421ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead429ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead507ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHeadRequestObject struct {
+	Name   string `json:"name"`
+	Params RollbackHeadParams
+}
+
+type RollbackHeadResponseObject interface {
+	VisitRollbackHeadResponse(w http.ResponseWriter) error
+}
+
+type RollbackHead200JSONResponse HeadVersion
+
+func (response RollbackHead200JSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RollbackHead400ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RollbackHead401ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead403ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead404ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead409ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead421ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead429ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead500ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead500ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead507ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHeadRequestObject struct {
+	Name   string `json:"name"`
+	Params TrainHeadParams
+}
+
+type TrainHeadResponseObject interface {
+	VisitTrainHeadResponse(w http.ResponseWriter) error
+}
+
+type TrainHead200JSONResponse HeadVersion
+
+func (response TrainHead200JSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead400ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead401ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead403ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead404ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead408ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead408ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead409ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead421ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead429ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead503ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead504ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead504ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead507ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9728,6 +10790,21 @@ type StrictServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx context.Context, request ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error)
+	// ListHeads List heads
+	// (GET /api/heads)
+	ListHeads(ctx context.Context, request ListHeadsRequestObject) (ListHeadsResponseObject, error)
+	// RemoveHead Delete a head
+	// (DELETE /api/heads/{name})
+	RemoveHead(ctx context.Context, request RemoveHeadRequestObject) (RemoveHeadResponseObject, error)
+	// GetHead Get a head
+	// (GET /api/heads/{name})
+	GetHead(ctx context.Context, request GetHeadRequestObject) (GetHeadResponseObject, error)
+	// RollbackHead Make another version of a head live
+	// (POST /api/heads/{name}/rollback)
+	RollbackHead(ctx context.Context, request RollbackHeadRequestObject) (RollbackHeadResponseObject, error)
+	// TrainHead Train a head
+	// (POST /api/heads/{name}/train)
+	TrainHead(ctx context.Context, request TrainHeadRequestObject) (TrainHeadResponseObject, error)
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
@@ -10284,6 +11361,131 @@ func (sh *strictHandler) ListDeviceRecords(ctx echo.Context, id DeviceID, params
 		return err
 	} else if validResponse, ok := response.(ListDeviceRecordsResponseObject); ok {
 		return validResponse.VisitListDeviceRecordsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListHeads operation middleware
+func (sh *strictHandler) ListHeads(ctx echo.Context) error {
+	var request ListHeadsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHeads(ctx.Request().Context(), request.(ListHeadsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHeads")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListHeadsResponseObject); ok {
+		return validResponse.VisitListHeadsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveHead operation middleware
+func (sh *strictHandler) RemoveHead(ctx echo.Context, name string) error {
+	var request RemoveHeadRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveHead(ctx.Request().Context(), request.(RemoveHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveHeadResponseObject); ok {
+		return validResponse.VisitRemoveHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetHead operation middleware
+func (sh *strictHandler) GetHead(ctx echo.Context, name string) error {
+	var request GetHeadRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHead(ctx.Request().Context(), request.(GetHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetHeadResponseObject); ok {
+		return validResponse.VisitGetHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RollbackHead operation middleware
+func (sh *strictHandler) RollbackHead(ctx echo.Context, name string, params RollbackHeadParams) error {
+	var request RollbackHeadRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RollbackHead(ctx.Request().Context(), request.(RollbackHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollbackHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RollbackHeadResponseObject); ok {
+		return validResponse.VisitRollbackHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TrainHead operation middleware
+func (sh *strictHandler) TrainHead(ctx echo.Context, name string, params TrainHeadParams) error {
+	var request TrainHeadRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TrainHead(ctx.Request().Context(), request.(TrainHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TrainHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TrainHeadResponseObject); ok {
+		return validResponse.VisitTrainHeadResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

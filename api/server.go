@@ -56,6 +56,8 @@ type Parts struct {
 	Images Images
 	// Outbox may be nil: then no event is set aside.
 	Outbox Outbox
+	// Heads may be nil: then there are none.
+	Heads Heads
 	// Held may be nil: then no job is held.
 	Held Held
 	// Erasure may be nil: then nothing can be erased.
@@ -106,6 +108,7 @@ type Server struct {
 	devices    Devices
 	images     Images
 	outbox     Outbox
+	heads      Heads
 	held       Held
 	erasure    Erasure
 	datasets   Datasets
@@ -188,6 +191,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	}
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
+	s.heads = cmp.Or[Heads](parts.Heads, noHeads{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
 	s.datasets = cmp.Or[Datasets](parts.Datasets, noDatasets{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)

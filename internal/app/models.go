@@ -31,7 +31,7 @@ func DescribeModel(ctx context.Context, c *config.Config, name string) (*models.
 		return nil, edgelens.KernelCheck{}, err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	spec, err := core.Loader.Describe(ctx, name)
+	spec, err := core.Models.Describe(ctx, name)
 	if err != nil {
 		return nil, edgelens.KernelCheck{}, err
 	}
