@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,11 +24,8 @@ import (
 	"edgelens/learn/heads"
 )
 
-// federationFolder is the folder of the data folder with a node's part in a federation, and headsFolder that with its heads.
-const (
-	federationFolder = "federation"
-	headsFolder      = "heads"
-)
+// federationFolder is the folder of the data folder with a node's part in a federation.
+const federationFolder = "federation"
 
 // federationPart is the part of this node in a federation, for commands.
 type federationPart struct {
@@ -35,17 +34,30 @@ type federationPart struct {
 }
 
 // newFederationPart opens the part of this node in a federation. Close must be called.
-func newFederationPart(c *config.Config, jobs *jobs, log *slog.Logger, metrics prometheus.Registerer) (*federationPart, error) {
+func newFederationPart(c *config.Config, core *Core, jobs *jobs, log *slog.Logger, metrics prometheus.Registerer) (*federationPart, error) {
 	party := signing.Party{Node: jobs.signer}
 	watch := &throttleWatch{prober: board.Prober{Root: "/"}}
 	opened, err := participant.Open(participant.Parts{
 		Folder: filepath.Join(c.DataDir, federationFolder), Config: c.Federation, Keys: party, Datasets: jobs.ledger.Examples,
-		Heads: federatedHeads{heads.Open(filepath.Join(c.DataDir, headsFolder))}, Throttled: watch.reason, Log: log, Registerer: metrics,
+		Heads: federatedHeads{core.Heads}, Throttled: watch.reason, Log: log, Registerer: metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the part in a federation: %w", err)
 	}
 	return &federationPart{opened, party}, nil
+}
+
+// Part implements api.Federation.
+func (f *federationPart) Part() edgelens.FederationPart {
+	s := f.Status()
+	p := edgelens.FederationPart{
+		Joined: s.Joined, Coordinator: s.URL, Node: s.Node, Dataset: s.Dataset, Head: s.Head, HeldOut: s.HeldOut, Contact: s.Contact, Problem: s.Problem,
+		Unready: s.Unready, Doing: s.Doing, Round: max(0, s.Live.Version-1), Version: s.Version, RolledBack: s.RolledBack, Updates: s.Updates, Epsilon: s.Epsilon, Delta: s.Delta,
+	}
+	for _, label := range slices.Sorted(maps.Keys(s.Examples)) {
+		p.Examples = append(p.Examples, edgelens.LabelCount{Label: label, Count: s.Examples[label]})
+	}
+	return p
 }
 
 // conditions returns what is wrong with the part in a federation.

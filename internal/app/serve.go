@@ -91,7 +91,7 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
-	federation, err := newFederationPart(c, jobs, log, metrics)
+	federation, err := newFederationPart(c, core, jobs, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -195,6 +195,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		s.readiness.AddCheck(s.homeAssistant.conditions)
 	}
 	if s.federation != nil {
+		parts.Federation = s.federation
 		s.readiness.AddCheck(s.federation.conditions)
 	}
 	if s.identities != nil {

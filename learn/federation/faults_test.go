@@ -87,7 +87,7 @@ func TestCutUploadGoesOn(t *testing.T) {
 // A node that is killed in the middle of an upload goes on with the same update after its restart.
 func TestKilledNodeGoesOn(t *testing.T) {
 	settings := quickSettings()
-	settings.MinNodes, settings.Rounds, settings.Deadline = 1, 1, federation.Seconds(time.Minute)
+	settings.MinNodes, settings.Rounds = 1, 1
 	s := newSite(t, settings)
 	var cut cutter
 	cut.cuts.Store(1)
@@ -156,7 +156,7 @@ func TestCoordinatorGoesOn(t *testing.T) {
 	for _, phase := range []string{"train", "canary", "gate"} {
 		t.Run(phase, func(t *testing.T) {
 			settings := quickSettings()
-			settings.Rounds, settings.Deadline = 1, federation.Seconds(time.Minute)
+			settings.Rounds = 1
 			s := newSite(t, settings)
 			hold := make(chan struct{})
 			s.wrap = func(next http.Handler) http.Handler {
@@ -195,7 +195,7 @@ func TestCoordinatorGoesOn(t *testing.T) {
 // A head that the coordinator did not sign, or another one than it named, is not trained from and not installed.
 func TestSwappedBaseIsRefused(t *testing.T) {
 	settings := quickSettings()
-	settings.MinNodes, settings.Deadline = 1, federation.Seconds(time.Minute)
+	settings.MinNodes = 1
 	for name, swap := range map[string]func(s *site, honest []byte) []byte{
 		"a changed one": func(_ *site, honest []byte) []byte {
 			return []byte(strings.Replace(string(honest), `"round":0`, `"round":1`, 1))

@@ -134,7 +134,7 @@ func TestSecureAggregation(t *testing.T) {
 // One of five nodes that sends a huge update moves the trimmed mean little.
 func TestTrimmedMean(t *testing.T) {
 	settings := quickSettings()
-	settings.Aggregation, settings.MinNodes, settings.Rounds, settings.Canary, settings.Deadline = federation.Trimmed, 5, 1, "a", federation.Seconds(20*time.Second)
+	settings.Aggregation, settings.MinNodes, settings.Rounds, settings.Canary = federation.Trimmed, 5, 1, "a"
 	settings.Clip = 1000
 	s := newSite(t, settings)
 	poison := s.addRaw("poison")

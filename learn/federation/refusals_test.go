@@ -126,7 +126,6 @@ func values(first float64) []byte {
 
 func TestUpdateRefusals(t *testing.T) {
 	settings := quickSettings()
-	settings.Deadline = federation.Seconds(time.Minute)
 	for name, test := range map[string]struct {
 		data   []byte
 		change func(*federation.Update)
@@ -178,9 +177,7 @@ func TestUpdateRefusals(t *testing.T) {
 
 // TestTransferRefusals: what does not come from the node does not end its part in the round.
 func TestTransferRefusals(t *testing.T) {
-	settings := quickSettings()
-	settings.Deadline = federation.Seconds(time.Minute)
-	s := newSite(t, settings)
+	s := newSite(t, quickSettings())
 	a, b := s.addRaw("a"), s.addRaw("b")
 	a.poll()
 	b.poll()
@@ -244,6 +241,7 @@ func TestTransferRefusals(t *testing.T) {
 
 func TestReplayOfAnEarlierRound(t *testing.T) {
 	settings := quickSettings()
+	settings.Deadline = federation.Seconds(3 * time.Second)
 	s := newSite(t, settings)
 	a, b := s.addRaw("a"), s.addRaw("b")
 	a.poll()

@@ -41,7 +41,7 @@ func newKeys(t testing.TB, folder string) federation.Keys {
 // quickSettings have rounds of fractions of a second.
 func quickSettings() federation.Settings {
 	s := federation.DefaultSettings()
-	s.Poll, s.Pause, s.Deadline, s.MinExamples = federation.Seconds(100*time.Millisecond), 0, federation.Seconds(3*time.Second), 1
+	s.Poll, s.Pause, s.Deadline, s.MinExamples = federation.Seconds(100*time.Millisecond), 0, federation.Seconds(time.Minute), 1
 	return s
 }
 
