@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -35,9 +34,6 @@ Without --extractor, the first node that announces examples decides by which mod
 			if extractor != "" {
 				name, digest, _ := strings.Cut(extractor, "@")
 				options.Definition.Extractor = federation.Model{Name: name, Digest: digest}
-			}
-			options.Started = func(address string) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Coordinator at %s. Invite a node by `edgelens federation invite NAME --data-dir %s`.\n", address, c.DataDir)
 			}
 			return app.Coordinate(cmd.Context(), c, version, cmd.ErrOrStderr(), options)
 		},
