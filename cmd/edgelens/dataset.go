@@ -22,6 +22,7 @@ func newDataset(environ []string) *cobra.Command {
 		cmd.AddCommand(sub)
 	}
 	addServerFlags(cmd, &c, environ)
+	cmd.AddCommand(newDatasetGenerate())
 	return cmd
 }
 

@@ -269,3 +269,21 @@ func BenchmarkAggregate(b *testing.B) {
 		})
 	}
 }
+
+func TestAccelerate(t *testing.T) {
+	of := func(value float64) softmax.Params { return update(value, 1).Difference }
+	next, err := fedavg.Accelerate(of(5), of(3), of(1), 0.5)
+	if err != nil || next.Values[0] != 6 || next.Values[3] != 6 {
+		t.Errorf("the head is %v, %v", next.Values, err)
+	}
+	for name, call := range map[string]func() (softmax.Params, error){
+		"momentum": func() (softmax.Params, error) { return fedavg.Accelerate(of(5), of(3), of(1), 1) },
+		"NaN":      func() (softmax.Params, error) { return fedavg.Accelerate(of(5), of(3), of(1), math.NaN()) },
+		"shape":    func() (softmax.Params, error) { return fedavg.Accelerate(of(5), of(3), softmax.New(1, 3), 0.5) },
+		"overflow": func() (softmax.Params, error) { return fedavg.Accelerate(of(1e308), of(1e308), of(-1e308), 0.9) },
+	} {
+		if _, err := call(); !errors.Is(err, edgelens.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
