@@ -61,13 +61,16 @@ type Settings struct {
 	Deadline Seconds `json:"deadline_s"`
 	Pause    Seconds `json:"pause_s"`
 	Poll     Seconds `json:"poll_s"`
-	// Epochs, Batch and Rate are the local training by stochastic gradient descent, Mu the proximal term of FedProx (0 for
-	// FedAvg), and L2 the regularization.
+	// Epochs, Batch (0 for all examples) and Rate are the local training by gradient descent, Mu the proximal term of FedProx
+	// (0 for FedAvg), and L2 the regularization. Momentum is that of the coordinator: the share of the step from the head before
+	// to the base that is made again.
 	Epochs int     `json:"epochs"`
 	Batch  int     `json:"batch"`
 	Rate   float64 `json:"rate"`
 	Mu     float64 `json:"mu"`
 	L2     float64 `json:"l2"`
+
+	Momentum float64 `json:"momentum"`
 	// Clip is the most that the Euclidean norm of an update may be, and Noise the standard deviation of the Gaussian noise
 	// that each node adds to its update, in units of Clip. Delta is that of the (epsilon, delta) that follows.
 	Clip  float64 `json:"clip"`
@@ -96,7 +99,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		Fraction: 1, MinNodes: 2, MinExamples: 4, Rounds: 0, Deadline: Seconds(5 * time.Minute), Pause: Seconds(time.Minute), Poll: Seconds(10 * time.Second),
-		Epochs: 5, Batch: 16, Rate: 0.5, L2: 1e-4, Clip: 10, Delta: 1e-5, Aggregation: Mean, Trim: 0.2, MaxWeight: 1000,
+		Epochs: 5, Batch: 0, Rate: 2, L2: 1e-4, Momentum: 0.9, Clip: 10, Delta: 1e-5, Aggregation: Mean, Trim: 0.2, MaxWeight: 1000,
 		HeldOut: 0.25, MaxDrop: 0.02, Seed: 1,
 	}
 }
@@ -120,10 +123,11 @@ func (s Settings) Validate() error {
 	check(within(s.Pause, 0, 30*24*time.Hour), "pause must be 0 to 720h, not %v", s.Pause)
 	check(within(s.Poll, 100*time.Millisecond, time.Hour), "poll must be 100ms to 1h, not %v", s.Poll)
 	check(s.Epochs >= 1 && s.Epochs <= 1000, "epochs must be 1 to 1000, not %d", s.Epochs)
-	check(s.Batch >= 1 && s.Batch <= 1e6, "batch must be 1 to 1e6, not %d", s.Batch)
+	check(s.Batch >= 0 && s.Batch <= 1e6, "batch must be 0, for all examples, to 1e6, not %d", s.Batch)
 	check(s.Rate > 0 && s.Rate <= 1000, "rate must be above 0 and at most 1000, not %v", s.Rate)
 	check(s.Mu >= 0 && s.Mu <= 1000, "mu must be 0 to 1000, not %v", s.Mu)
 	check(s.L2 >= 0 && s.L2 <= 1000, "l2 must be 0 to 1000, not %v", s.L2)
+	check(s.Momentum >= 0 && s.Momentum < 1, "momentum must be 0 to below 1, not %v", s.Momentum)
 	check(s.Clip > 0 && s.Clip <= 1e6, "clip must be above 0 and at most 1e6, not %v", s.Clip)
 	check(s.Noise >= 0 && s.Noise <= 1000, "noise must be 0 to 1000, not %v", s.Noise)
 	check(s.Delta > 0 && s.Delta < 1, "delta must be between 0 and 1, not %v", s.Delta)

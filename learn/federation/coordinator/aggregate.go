@@ -57,6 +57,9 @@ func (c *Coordinator) aggregate(r *round, names []string) error {
 	if err != nil {
 		return err
 	}
+	if params, err = c.accelerate(params, base.Params); err != nil {
+		return err
+	}
 	change, err := fedavg.Difference(params, base.Params)
 	if err != nil {
 		return err
@@ -98,6 +101,19 @@ func (c *Coordinator) mean(r *round, names []string, base softmax.Params) (softm
 	}
 	params, refusals, err := fedavg.Aggregate(base, updates, rule(s, len(base.Values)))
 	return params, cmp.Or(err, errors.Join(refusals...))
+}
+
+// accelerate adds the momentum of the coordinator, where there is a head before the base.
+func (c *Coordinator) accelerate(params, base softmax.Params) (softmax.Params, error) {
+	momentum := c.state.Definition.Settings.Momentum
+	if momentum == 0 || c.state.Previous.Version == 0 {
+		return params, nil
+	}
+	previous, err := c.readHead(c.state.Previous)
+	if err != nil {
+		return params, err
+	}
+	return fedavg.Accelerate(params, base, previous.Params, momentum)
 }
 
 // maskedMean returns the base with the mean of masked updates added.
