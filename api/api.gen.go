@@ -1523,7 +1523,7 @@ type FederationPart struct {
 	// HeldOut How many examples it never trains on
 	HeldOut *int `json:"held_out,omitempty"`
 
-	// Joined Whether the node takes part in a federation; if not, only `updates` and `epsilon` tell more
+	// Joined Whether the node takes part in a federation; if not, most other members are absent
 	Joined bool `json:"joined"`
 
 	// Node Name of this node there
