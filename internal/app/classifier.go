@@ -8,7 +8,7 @@ import (
 	"edgelens"
 	"edgelens/internal/config"
 	"edgelens/learn/heads"
-	"edgelens/learn/serving"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/quality"
 )
@@ -61,7 +61,7 @@ func setDefault(registry *models.Registry, stored *heads.Store, name string) err
 }
 
 // noClassifier returns the condition that the default model is unavailable; none where it is available.
-func noClassifier(loader *serving.Models, c *config.Config) []edgelens.Condition {
+func noClassifier(loader *headmodels.Models, c *config.Config) []edgelens.Condition {
 	for _, m := range loader.List() {
 		switch {
 		case !m.Default, m.State == edgelens.ModelReady, m.State == edgelens.ModelAvailable:

@@ -17,7 +17,7 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 	"edgelens/learn/heads"
-	"edgelens/learn/serving"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
@@ -30,7 +30,7 @@ type Core struct {
 	Registry *models.Registry
 	// Loader runs the models of files, and Models these and the heads.
 	Loader *inference.Loader
-	Models *serving.Models
+	Models *headmodels.Models
 	Heads  *heads.Store
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
@@ -88,7 +88,7 @@ func newCore(c *config.Config, tracer edgelens.Tracer, log *slog.Logger, metrics
 	}
 	loader := inference.NewLoader(c.Inference, parts)
 	stored := openHeads(c)
-	served := serving.New(loader, registry, stored)
+	served := headmodels.New(loader, registry, stored)
 	service := recognize.New(c.Recognize, recognize.Parts{
 		Preprocessor: decoder, Runner: served, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})

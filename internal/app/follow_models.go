@@ -16,7 +16,7 @@ import (
 	"edgelens"
 	"edgelens/inference"
 	"edgelens/learn/heads"
-	"edgelens/learn/serving"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 )
 
@@ -28,7 +28,7 @@ const modelsInterval = 2 * time.Second
 type modelFollower struct {
 	registry *models.Registry
 	loader   *inference.Loader
-	served   *serving.Models
+	served   *headmodels.Models
 	heads    *heads.Store
 	// chosen is set where a setting has the default model, not the manifest.
 	chosen bool
