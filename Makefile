@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check federation-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -230,6 +230,9 @@ abuse-short: build ## The same in some minutes, with fewer inputs and less certa
 
 ha-check: build ## Check with a real Home Assistant (2025.4.4 and 2026.2.3, by pip, 490 MB each) what it makes of what is published (docs/homeassistant.md)
 	@EDGELENS_TEST_HOME_ASSISTANT=1 go test -count=1 -v -timeout 60m -run HomeAssistant ./test/homeassistant
+
+federation-check: build ## Have three nodes on this machine learn a head together, by the commands of docs/federation.md
+	@scripts/federation-check
 
 abuse-check: build ## Attack it in a minute and check what does not depend on the machine's speed: answers, ends, exit statuses
 	@bin/edgelens model pull --data-dir data || true

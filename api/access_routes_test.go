@@ -27,7 +27,7 @@ var wanted = map[string]string{
 	"GET /api/datasets": "learn page", "GET /api/datasets/:name": "learn page", "DELETE /api/datasets/:name": "learn", "POST /api/datasets/:name/embed": "learn",
 	"GET /api/datasets/:name/examples": "learn page", "POST /api/datasets/:name/examples": "learn", "PATCH /api/datasets/:name/examples/:id": "learn",
 	"DELETE /api/datasets/:name/examples/:id": "learn", "GET /api/datasets/:name/examples/:id/image": "learn page",
-	"GET /api/heads": "learn", "GET /api/heads/:name": "learn", "DELETE /api/heads/:name": "learn", "POST /api/heads/:name/train": "learn", "POST /api/heads/:name/rollback": "learn",
+	"GET /api/federation": "learn", "GET /api/heads": "learn", "GET /api/heads/:name": "learn", "DELETE /api/heads/:name": "learn", "POST /api/heads/:name/train": "learn", "POST /api/heads/:name/rollback": "learn",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
 	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
 	"DELETE /api/sensors": "", "DELETE /api/sensors/:id": "", "DELETE /api/results": "", "DELETE /api/results/:id": "", "POST /api/restore/release": "",

@@ -1539,6 +1539,60 @@ type ExampleList struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// FederationPart defines model for FederationPart.
+type FederationPart struct {
+	// Contact When the coordinator last answered; before the first answer, when the service started
+	Contact *time.Time `json:"contact,omitempty"`
+
+	// Coordinator Address of the coordinator
+	Coordinator *string `json:"coordinator,omitempty"`
+
+	// Dataset The dataset that has the examples
+	Dataset *string `json:"dataset,omitempty"`
+
+	// Delta The delta of that epsilon
+	Delta *float64 `json:"delta,omitempty"`
+
+	// Doing What the node does for the federation
+	Doing *string `json:"doing,omitempty"`
+
+	// Epsilon What they reveal at most, in the sense of differential privacy; absent where one had no noise, so that there is no bound
+	Epsilon *float64 `json:"epsilon,omitempty"`
+
+	// Examples How many examples of each label the node trains on
+	Examples []HeadLabel `json:"examples"`
+
+	// Head The head on this node
+	Head *string `json:"head,omitempty"`
+
+	// HeldOut How many examples it never trains on
+	HeldOut *int `json:"held_out,omitempty"`
+
+	// Joined Whether the node takes part in a federation; if not, most other members are absent
+	Joined bool `json:"joined"`
+
+	// Node Name of this node there
+	Node *string `json:"node,omitempty"`
+
+	// Problem Why it gave no answer since
+	Problem *string `json:"problem,omitempty"`
+
+	// RolledBack Whether the node went back to the version before
+	RolledBack *bool `json:"rolled_back,omitempty"`
+
+	// Round The round whose head was installed last; absent for none
+	Round *int `json:"round,omitempty"`
+
+	// Unready Why the node takes no part at present
+	Unready *string `json:"unready,omitempty"`
+
+	// Updates How many updates the node has made, ever
+	Updates int `json:"updates"`
+
+	// Version The version that this head is here
+	Version *int `json:"version,omitempty"`
+}
+
 // FileTensor defines model for FileTensor.
 type FileTensor struct {
 	Dtype string `json:"dtype"`
@@ -3334,6 +3388,9 @@ type ServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error
+	// GetFederation Get this node's part in a federation
+	// (GET /api/federation)
+	GetFederation(ctx echo.Context) error
 	// ListHeads List heads
 	// (GET /api/heads)
 	ListHeads(ctx echo.Context) error
@@ -3848,6 +3905,15 @@ func (w *ServerInterfaceWrapper) ListDeviceRecords(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDeviceRecords(ctx, id, params)
+	return err
+}
+
+// GetFederation converts echo context to params.
+func (w *ServerInterfaceWrapper) GetFederation(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetFederation(ctx)
 	return err
 }
 
@@ -4697,6 +4763,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
+	router.GET(options.BaseURL+"/api/federation", wrapper.GetFederation, options.OperationMiddlewares["getFederation"]...)
 	router.GET(options.BaseURL+"/api/heads", wrapper.ListHeads, options.OperationMiddlewares["listHeads"]...)
 	router.DELETE(options.BaseURL+"/api/heads/:name", wrapper.RemoveHead, options.OperationMiddlewares["removeHead"]...)
 	router.GET(options.BaseURL+"/api/heads/:name", wrapper.GetHead, options.OperationMiddlewares["getHead"]...)
@@ -7228,6 +7295,102 @@ func (response ListDeviceRecords421ApplicationProblemPlusJSONResponse) VisitList
 type ListDeviceRecords429ApplicationProblemPlusJSONResponse Problem
 
 func (response ListDeviceRecords429ApplicationProblemPlusJSONResponse) VisitListDeviceRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederationRequestObject struct {
+}
+
+type GetFederationResponseObject interface {
+	VisitGetFederationResponse(w http.ResponseWriter) error
+}
+
+type GetFederation200JSONResponse FederationPart
+
+func (response GetFederation200JSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederation400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetFederation400ApplicationProblemPlusJSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetFederation401ApplicationProblemPlusJSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederation403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetFederation403ApplicationProblemPlusJSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederation421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetFederation421ApplicationProblemPlusJSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFederation429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetFederation429ApplicationProblemPlusJSONResponse) VisitGetFederationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -11628,6 +11791,9 @@ type StrictServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx context.Context, request ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error)
+	// GetFederation Get this node's part in a federation
+	// (GET /api/federation)
+	GetFederation(ctx context.Context, request GetFederationRequestObject) (GetFederationResponseObject, error)
 	// ListHeads List heads
 	// (GET /api/heads)
 	ListHeads(ctx context.Context, request ListHeadsRequestObject) (ListHeadsResponseObject, error)
@@ -12211,6 +12377,29 @@ func (sh *strictHandler) ListDeviceRecords(ctx echo.Context, id DeviceID, params
 		return err
 	} else if validResponse, ok := response.(ListDeviceRecordsResponseObject); ok {
 		return validResponse.VisitListDeviceRecordsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetFederation operation middleware
+func (sh *strictHandler) GetFederation(ctx echo.Context) error {
+	var request GetFederationRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFederation(ctx.Request().Context(), request.(GetFederationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFederation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetFederationResponseObject); ok {
+		return validResponse.VisitGetFederationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -98,6 +98,7 @@ var rules = map[string]rule{
 	"GET /api/models/:name":          anyKey,
 	"POST /api/models/:name/load":    adminOnly,
 	"POST /api/models/:name/unload":  adminOnly,
+	"GET /api/federation":            with(edgelens.ScopeLearn),
 	"GET /api/session":               anyKey,
 	"GET /":                          anyKey,
 	"GET /page/*":                    anyKey,

@@ -60,6 +60,8 @@ type Parts struct {
 	Outbox Outbox
 	// Heads may be nil: then there are none.
 	Heads Heads
+	// Federation may be nil: then the node takes part in none.
+	Federation Federation
 	// Held may be nil: then no job is held.
 	Held Held
 	// Erasure may be nil: then nothing can be erased.
@@ -115,6 +117,7 @@ type Server struct {
 	images     Images
 	outbox     Outbox
 	heads      Heads
+	federation Federation
 	held       Held
 	erasure    Erasure
 	datasets   Datasets
@@ -203,6 +206,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.heads = cmp.Or[Heads](parts.Heads, noHeads{})
+	s.federation = cmp.Or[Federation](parts.Federation, noFederation{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
 	s.datasets = cmp.Or[Datasets](parts.Datasets, noDatasets{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)

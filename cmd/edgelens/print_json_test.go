@@ -20,6 +20,7 @@ import (
 var withoutJSON = map[string]string{
 	"edgelens serve":                 "runs until it is stopped, and prints nothing but its log, which log_format makes JSON",
 	"edgelens worker":                "as serve",
+	"edgelens federation serve":      "as serve",
 	"edgelens terminal capture":      "prints lines of JSON always",
 	"edgelens identity jwks":         "prints a JSON Web Key Set always",
 	"edgelens device seal":           "prints the envelope",

@@ -89,6 +89,11 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	if _, err := newSensors(c, core, jobs, terminals, log, metrics); err != nil {
 		t.Fatal(err)
 	}
+	federation, err := newFederationPart(c, core, jobs, log, metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = federation.Close() })
 	n := &node{config: c, identities: identities, core: core, jobs: jobs, terminals: terminals, readiness: telemetry.NewReadiness(), log: log}
 	if n.homeAssistant, err = newHomeAssistant(c, n, metrics); err != nil {
 		t.Fatal(err)

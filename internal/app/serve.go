@@ -99,8 +99,14 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, sensors.stop(stopping.limit())) }()
+	federation, err := newFederationPart(c, core, jobs, log, metrics)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, federation.Close()) }()
 	s := &node{
-		sensors: sensors, identities: identities, states: states,
+		federation: federation,
+		sensors:    sensors, identities: identities, states: states,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, manager: systemd.Find(log), log: log,
 	}
 	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
@@ -142,6 +148,8 @@ type node struct {
 	states    *states  // nil in tests without states
 	// identities is nil in tests without certificates.
 	identities *identities
+	// federation is nil in tests without one.
+	federation *federationPart
 	// homeAssistant is nil where it is not served.
 	homeAssistant *homeAssistant
 	server        *api.Server
@@ -200,6 +208,10 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.homeAssistant != nil {
 		s.readiness.AddCheck(s.homeAssistant.conditions)
+	}
+	if s.federation != nil {
+		parts.Federation = s.federation
+		s.readiness.AddCheck(s.federation.conditions)
 	}
 	if s.identities != nil {
 		parts.Certificates = s.identities.authority
@@ -273,6 +285,10 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		return nil
 	})
 	group.Go(func() error {
+		s.federation.Run(ctx)
+		return nil
+	})
+	group.Go(func() error {
 		s.models.run(ctx)
 		return nil
 	})
@@ -331,7 +347,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(ctx, s.config, s.keys, s.identities, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.log)
+	server := newControl(ctx, s.config, s.keys, s.identities, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.federation, s.log)
 	if server == nil {
 		return
 	}

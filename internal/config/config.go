@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/federation/participant"
 	"edgelens/learn/similarity"
 	"edgelens/learn/state"
 	"edgelens/preprocess"
@@ -84,8 +85,10 @@ type Config struct {
 	Signing signing.Config
 	// Envelopes are which sealed messages of devices are accepted.
 	Envelopes envelope.Config
-	Log       telemetry.Config
-	Traces    telemetry.TracesConfig
+	// Federation bounds the part of the node in a federation.
+	Federation participant.Config
+	Log        telemetry.Config
+	Traces     telemetry.TracesConfig
 }
 
 // Rules are the access rules of the private broker, if it has users.
@@ -122,6 +125,7 @@ func Default() Config {
 		Webhook:       webhook.DefaultConfig(),
 		Signing:       signing.DefaultConfig(),
 		Envelopes:     envelope.DefaultConfig(),
+		Federation:    participant.DefaultConfig(),
 		Log:           telemetry.DefaultConfig(),
 		Traces:        telemetry.DefaultTracesConfig(),
 	}
@@ -187,6 +191,7 @@ func (c *Config) Validate() error {
 		{"webhook.", c.Webhook.Validate()},
 		{"identity.", c.Signing.Validate()},
 		{"identity.", c.Envelopes.Validate()},
+		{"federation.", c.Federation.Validate()},
 		{"", c.Log.Validate()},
 		{"telemetry.traces.", c.Traces.Validate()},
 	} {

@@ -56,12 +56,13 @@ func TestErrors(t *testing.T) {
 		"full keys": {source{args: []string{
 			"--data-dir=", "--listen=here", "--http-max-image-bytes=1", "--http-read-timeout=1ms", "--recognize-timeout=1h",
 			"--inference-threads=0", "--inference-delegate=gpu", "--preprocess-max-side=0", "--cache-ttl=1ms", "--log-level=loud", "--log-format=xml",
-			"--sensor-keep-points=1s", "--sensor-max-series=0", "--learn-max-examples=0", "--learn-max-bytes=1",
+			"--sensor-keep-points=1s", "--sensor-max-series=0", "--learn-max-examples=0", "--learn-max-bytes=1", "--federation-max-epsilon=-1", "--federation-unreachable-after=1s",
 		}}, [][]string{
 			{"data_dir must"}, {"listen must", `"here"`}, {"http.max_image_bytes must"}, {"http.read_timeout must"},
 			{"recognize.timeout must"},
 			{"inference.threads must"}, {"inference.delegate must", `"gpu"`}, {"preprocess.max_side must"}, {"cache.ttl must"},
 			{"sensor.keep_points must"}, {"learn.max_examples must"}, {"learn.max_bytes must"}, {"sensor.max_series must"},
+			{"federation.max_epsilon must"}, {"federation.unreachable_after must"},
 			{"log_level must", `"loud"`}, {"log_format must", `"xml"`},
 		}},
 		"of all sources": {source{

@@ -194,6 +194,8 @@ func (c *Config) settings() []setting {
 		{"learn.max_bytes", "maximum bytes of the examples' images and embeddings; more are refused", size(&c.Ledger.LearnMaxBytes)},
 		{"states.list", "states that images show, separated by ;, such as gate device=cam1 model=gate region=0.1,0.2,0.4,0.5 (docs/states.md); empty: none", text(&c.States.List)},
 		{"states.keep", "time for which changes of states are kept", duration(&c.Ledger.StatesKeep)},
+		{"federation.max_epsilon", "epsilon above which this node sends no update to a federation; 0: no bound", float(&c.Federation.MaxEpsilon)},
+		{"federation.unreachable_after", "time without an answer of the federation's coordinator after which the service is degraded", duration(&c.Federation.UnreachableAfter)},
 
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},

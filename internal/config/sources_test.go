@@ -237,6 +237,8 @@ var valid = map[string][3]string{
 	"webhook.ca_file":              {"a.pem", "b.pem", "c.pem"},
 	"identity.sign_events":         {"false", "true", "false"},
 	"identity.keep_keys":           {"11h0m0s", "12h0m0s", "13h0m0s"},
+	"federation.max_epsilon":       {"1.5", "2.5", "3.5"},
+	"federation.unreachable_after": {"11m0s", "12m0s", "13m0s"},
 	"identity.envelope_window":     {"1h0m0s", "2h0m0s", "3h0m0s"},
 	"webhook.records":              {"all", "passed", "all"},
 	"webhook.image":                {"none", "data_uri", "none"},

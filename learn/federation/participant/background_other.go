@@ -1,0 +1,6 @@
+//go:build !linux
+
+package participant
+
+// background runs do.
+func background(do func()) { do() }
