@@ -124,16 +124,22 @@ func (s *Server) newRequest(ctx context.Context, o *options) (*edgelens.Request,
 // Invalid options of the query are rejected before the upload is read.
 func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 	o := &options{}
+	u, err := s.readOptionsAndImage(c, o)
+	return o, u, err
+}
+
+// readOptionsAndImage is readRecognition for other options.
+func (s *Server) readOptionsAndImage(c echo.Context, o *options) (upload, error) {
 	for name, values := range c.QueryParams() {
 		if err := o.add(name, values[0], "the query"); err != nil {
-			return nil, upload{}, err
+			return upload{}, err
 		}
 	}
 	u, err := s.readUpload(c.Request(), o)
 	if err == nil {
 		exchangeFrom(c.Request().Context()).upload.shrink(int64(cap(u.image))) // the rest of the body is not kept
 	}
-	return o, u, err
+	return u, err
 }
 
 // answer writes JSON and a header with what was ignored in the request.

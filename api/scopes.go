@@ -84,6 +84,16 @@ var rules = map[string]rule{
 	"GET /api/sensors/stream":     with(edgelens.ScopeDevices, edgelens.ScopePage),
 	"GET /api/insights":           with(edgelens.ScopeDevices, edgelens.ScopePage),
 
+	"GET /api/datasets":                          with(edgelens.ScopeLearn, edgelens.ScopePage),
+	"GET /api/datasets/:name":                    with(edgelens.ScopeLearn, edgelens.ScopePage),
+	"DELETE /api/datasets/:name":                 with(edgelens.ScopeLearn),
+	"POST /api/datasets/:name/embed":             with(edgelens.ScopeLearn),
+	"GET /api/datasets/:name/examples":           with(edgelens.ScopeLearn, edgelens.ScopePage),
+	"POST /api/datasets/:name/examples":          with(edgelens.ScopeLearn),
+	"PATCH /api/datasets/:name/examples/:id":     with(edgelens.ScopeLearn),
+	"DELETE /api/datasets/:name/examples/:id":    with(edgelens.ScopeLearn),
+	"GET /api/datasets/:name/examples/:id/image": with(edgelens.ScopeLearn, edgelens.ScopePage),
+
 	"GET /api/models":               anyKey,
 	"GET /api/models/:name":         anyKey,
 	"POST /api/models/:name/load":   adminOnly,

@@ -62,6 +62,8 @@ type Parts struct {
 	Held Held
 	// Erasure may be nil: then nothing can be erased.
 	Erasure Erasure
+	// Datasets may be nil: then there are none.
+	Datasets Datasets
 	// Sensors may be nil: then there are none.
 	Sensors Sensors
 	// Access may be nil: then no client has a key.
@@ -112,6 +114,7 @@ type Server struct {
 	outbox         Outbox
 	held           Held
 	erasure        Erasure
+	datasets       Datasets
 	access         Access
 	// certificates is the site's authority, and enrolments counts failed ones.
 	certificates Certificates
@@ -194,6 +197,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
+	s.datasets = cmp.Or[Datasets](parts.Datasets, noDatasets{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
 	if s.settings == nil {
 		s.settings = noSettings
@@ -224,6 +228,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_cached", s.serveRecognize)
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.POST("/api/similar", s.serveSimilar)
+	e.POST(examplesRoute, s.serveAddExample)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)

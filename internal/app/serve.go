@@ -169,6 +169,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
+		Datasets: newDatasets(s.jobs.ledger, s.core.Recognizer),
 	}
 	if s.jobs.signer != nil {
 		parts.Identity = s.jobs.signer
