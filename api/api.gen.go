@@ -3280,7 +3280,7 @@ type ListSimilarResultsParams struct {
 	// Limit Maximum number of results, 10 by default.
 	Limit *SimilarLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// MinSimilarity Least cosine similarity, 0 by default. Two images of one thing often have 0.8 and more, of different ones 0.3 to 0.7.
+	// MinSimilarity Least cosine similarity, 0 by default. By the default model, images of the same thing have 0.9 and more, of different ones mostly less than 0.6.
 	MinSimilarity *MinSimilarity `form:"min_similarity,omitempty" json:"min_similarity,omitempty"`
 
 	// Device Only results of this device.
