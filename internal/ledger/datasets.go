@@ -77,6 +77,9 @@ func (s *Examples) list(ctx context.Context, filter edgelens.ExampleFilter) (pag
 	if filter.Label != "" {
 		condition, args = condition+` AND e.label = ?`, append(args, filter.Label)
 	}
+	if filter.NotOf != "" {
+		condition, args = condition+` AND e.owner <> ?`, append(args, filter.NotOf)
+	}
 	if test, of := visible("e.", filter.Visible); test != "" {
 		condition, args = condition+` AND `+test, append(args, of...)
 	}
@@ -151,19 +154,13 @@ func (s *Examples) removeDataset(ctx context.Context, name string) error {
 	if _, err := datasetByName(ctx, s.db.readers, name); err != nil {
 		return err
 	}
-	for done := false; !done; {
-		err := overwrite(ctx, s.db, func(c *change) error {
+	_, err := repeat(func() (n int, err error) {
+		err = overwrite(ctx, s.db, func(c *change) error {
 			removed, err := removeExamples(c, `seq IN (SELECT seq FROM examples WHERE dataset = ? LIMIT ?)`, name, eraseBatch)
-			if err != nil || len(removed) > 0 {
-				return err
-			}
-			done = true
-			_, err = c.exec(`DELETE FROM datasets WHERE name = ?`, name)
+			n = len(removed)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return n, err
+	})
+	return err
 }

@@ -18,7 +18,7 @@ import (
 const maxDatasets = 1000
 
 // Examples has the datasets and their examples: rows, and the images as files. Nothing of them is removed for its age or for
-// space; Config.LearnMaxExamples and LearnMaxBytes bound what is accepted. It is safe for use by many goroutines.
+// space; Config.LearnMaxExamples and LearnMaxBytes bound what is accepted. A dataset exists while it has examples. It is safe for use by many goroutines.
 type Examples struct {
 	db        *database
 	admission *admission
@@ -123,16 +123,30 @@ func (s *Examples) admit(ctx context.Context, q querier, of edgelens.Dataset, e 
 	if e.Device, err = deviceOfResult(ctx, q, e.Result); err != nil {
 		return nil, err
 	}
-	found, _, err := readExample(q.QueryRowContext(ctx, `SELECT `+exampleColumns+fromExamples+`WHERE e.dataset = ? AND e.sha256 = ?`, of.Name, e.SHA256))
+	found, known, err := earlierExample(ctx, q, of.Name, e.SHA256)
 	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, s.checkLimits(ctx, q, e)
 	case err != nil:
 		return nil, err
+	case !known:
+		return nil, s.checkLimits(ctx, q, e)
 	case found.Label != e.Label:
 		return nil, fmt.Errorf("%w: the dataset %q has this image with the label %q, as example %s; change the label of that, or remove it first", edgelens.ErrConflict, of.Name, found.Label, found.ID)
 	}
 	return &found, nil
+}
+
+// Earlier returns the example of an image in a dataset, by its digest; false where there is none.
+func (s *Examples) Earlier(ctx context.Context, dataset, sha256 string) (e edgelens.Example, found bool, err error) {
+	e, found, err = earlierExample(ctx, s.db.readers, dataset, sha256)
+	return e, found, s.db.explain("look up an example", err)
+}
+
+func earlierExample(ctx context.Context, q querier, dataset, sha256 string) (e edgelens.Example, found bool, err error) {
+	e, _, err = readExample(q.QueryRowContext(ctx, `SELECT `+exampleColumns+fromExamples+`WHERE e.dataset = ? AND e.sha256 = ?`, dataset, sha256))
+	if errors.Is(err, sql.ErrNoRows) {
+		return edgelens.Example{}, false, nil
+	}
+	return e, err == nil, err
 }
 
 // checkDataset returns an edgelens.ErrConflict where there is a dataset of that name with another extractor or view.
@@ -247,7 +261,7 @@ func (s *Examples) touch(c *change, dataset string) error {
 	return err
 }
 
-// Remove removes an example with its image. Its error is an edgelens.ErrNotFound where there is none.
+// Remove removes an example with its image, and the dataset with its last example. Its error is an edgelens.ErrNotFound where there is none.
 func (s *Examples) Remove(ctx context.Context, dataset, id string) error {
 	return s.db.explain("remove example "+id, overwrite(ctx, s.db, func(c *change) error {
 		if _, err := exampleByID(ctx, c, dataset, id); err != nil {

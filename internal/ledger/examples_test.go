@@ -211,6 +211,7 @@ func TestListExamples(t *testing.T) {
 		"all":     {edgelens.ExampleFilter{}, []string{ids[3], ids[2], ids[1], ids[0]}},
 		"label":   {edgelens.ExampleFilter{Label: "open"}, []string{ids[3], ids[2], ids[0]}},
 		"own":     {edgelens.ExampleFilter{Visible: &edgelens.Visibility{Owner: "owner1"}}, []string{ids[3], ids[1]}},
+		"others":  {edgelens.ExampleFilter{NotOf: "owner1"}, []string{ids[2], ids[0]}},
 		"nothing": {edgelens.ExampleFilter{Label: "ajar"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -264,7 +265,7 @@ func TestRelabelAndRemove(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", name, err)
 		}
 	}
-	addExample(t, l, gate(named("bin")), "a", "out")
+	bin := addExample(t, l, gate(named("bin")), "a", "out")
 	for i := range 250 { // several batches
 		addExample(t, l, gate(), fmt.Sprint(i), "open")
 	}
@@ -273,6 +274,10 @@ func TestRelabelAndRemove(t *testing.T) {
 	must(t, err)
 	equal(t, "datasets", len(all), 1)
 	equal(t, "files", len(filesIn(t, dir)), 1)
+	must(t, l.Examples.Remove(t.Context(), "bin", bin.ID))
+	all, err = l.Examples.Datasets(t.Context())
+	must(t, err)
+	equal(t, "datasets without examples", len(all), 0)
 	if _, err := l.Examples.Dataset(t.Context(), "gate"); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}

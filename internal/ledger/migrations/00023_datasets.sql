@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- Datasets of examples, from which heads learn: docs/adr/0053-datasets.md. Triggers maintain examples and bytes, the size of
--- their images.
+-- their images, and remove a dataset with its last example.
 CREATE TABLE datasets (
     name             TEXT    PRIMARY KEY,
     extractor        TEXT    NOT NULL,
@@ -50,6 +50,7 @@ END;
 CREATE TRIGGER examples_delete AFTER DELETE ON examples BEGIN
     UPDATE example_totals SET examples = examples - 1, bytes = bytes - OLD.bytes, embeddings = embeddings - length(OLD.embedding);
     UPDATE datasets SET examples = examples - 1, bytes = bytes - OLD.bytes WHERE name = OLD.dataset;
+    DELETE FROM datasets WHERE name = OLD.dataset AND examples = 0;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
