@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -163,6 +163,11 @@ bench-accuracy: build ## Measure how right the answers are, on labeled images; f
 		--title 'How right the answers are' --note 'Made by `make bench-accuracy`.' \
 		--note 'The images show one each of 400 ImageNet classes and come from the set that the models were trained on: with new images fewer answers are right. The differences between variants are what they are for.' \
 		$(ARGS) --markdown docs/accuracy.md
+
+bench-few-shot: setup ## Measure heads that learned from 3 and 6 images a class beside the nearest neighbor: writes docs/experiments/few-shot.md
+	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labeled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
+	@go run ./tools/studies/fewshot --models '$(TEST_MODELS)' --labeled '$(EDGELENS_TEST_SHARED)/labelled' \
+		--imprinting '$(EDGELENS_TEST_SHARED)/images/imprinting' $(ARGS) --out docs/experiments/few-shot.md
 
 GOCV_IMAGES := distortion face face-detect fisheye_sample inpaint-src space_shuttle
 

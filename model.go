@@ -38,6 +38,9 @@ type Model struct {
 	Task string
 	// Problem is why the model failed; empty otherwise.
 	Problem string
+	// HeadVersion is the live version of a head, which runs on the model Extractor; 0 for a model of a file.
+	HeadVersion int
+	Extractor   ModelRef
 	// LabelsCount is how many class names are known.
 	LabelsCount int
 	FileBytes   int64

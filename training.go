@@ -51,3 +51,24 @@ type HeadVersion struct {
 	// Report is nil for a version that came without one.
 	Report *TrainingReport
 }
+
+// Training is what a head is trained on, and how.
+type Training struct {
+	// Dataset is the name of the Dataset whose examples it learns from.
+	Dataset string
+	// Method is "softmax", which is that of "", or "imprinting".
+	Method string
+	// Seed decides which examples are held out together.
+	Seed uint64
+	// Threshold is the probability below which the answer is "unknown"; nil for the one that keeps 95% of the right answers.
+	Threshold *float64
+	// Candidate is true for a version that is stored and does not become the live one.
+	Candidate bool
+}
+
+// TrainingProgress is how far the training of a head is.
+type TrainingProgress struct {
+	Name string
+	// Done is the number of steps, of Total; that is 0 until it is known.
+	Done, Total int
+}

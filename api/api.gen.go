@@ -191,6 +191,30 @@ func (e Freshness) Valid() bool {
 	}
 }
 
+// Defines values for HeadViewFit.
+const (
+	Center  HeadViewFit = "center"
+	Pad     HeadViewFit = "pad"
+	Stretch HeadViewFit = "stretch"
+	Sweep   HeadViewFit = "sweep"
+)
+
+// Valid indicates whether the value is a known member of the HeadViewFit enum.
+func (e HeadViewFit) Valid() bool {
+	switch e {
+	case Center:
+		return true
+	case Pad:
+		return true
+	case Stretch:
+		return true
+	case Sweep:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusDegraded    HealthStatus = "degraded"
@@ -974,6 +998,24 @@ func (e SystemStateStatus) Valid() bool {
 	}
 }
 
+// Defines values for Task.
+const (
+	TaskClassification Task = "classification"
+	TaskEmbedding      Task = "embedding"
+)
+
+// Valid indicates whether the value is a known member of the Task enum.
+func (e Task) Valid() bool {
+	switch e {
+	case TaskClassification:
+		return true
+	case TaskEmbedding:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -989,6 +1031,24 @@ func (e TensorDtype) Valid() bool {
 	case Int8:
 		return true
 	case Uint8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrainHeadParamsMethod.
+const (
+	Imprinting TrainHeadParamsMethod = "imprinting"
+	Softmax    TrainHeadParamsMethod = "softmax"
+)
+
+// Valid indicates whether the value is a known member of the TrainHeadParamsMethod enum.
+func (e TrainHeadParamsMethod) Valid() bool {
+	switch e {
+	case Imprinting:
+		return true
+	case Softmax:
 		return true
 	default:
 		return false
@@ -1471,6 +1531,92 @@ type Fit string
 // `unknown`: its time is missing, unreadable, or proves nothing.
 type Freshness string
 
+// Head defines model for Head.
+type Head struct {
+	Name string `json:"name"`
+
+	// Versions Newest first
+	Versions []HeadVersion `json:"versions"`
+}
+
+// HeadLabel defines model for HeadLabel.
+type HeadLabel struct {
+	Examples int    `json:"examples"`
+	Label    string `json:"label"`
+}
+
+// HeadList defines model for HeadList.
+type HeadList struct {
+	Heads []HeadVersion `json:"heads"`
+
+	// Training The training in progress
+	Training *HeadTraining `json:"training,omitempty"`
+}
+
+// HeadTraining The training in progress
+type HeadTraining struct {
+	// Done The number of steps that are done
+	Done int `json:"done"`
+
+	// Name The head's name
+	Name string `json:"name"`
+
+	// Total Of how many; 0 until it is known
+	Total int `json:"total"`
+}
+
+// HeadVersion defines model for HeadVersion.
+type HeadVersion struct {
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+
+	// Digest sha256:<hex> of its stored form
+	Digest *string `json:"digest,omitempty"`
+
+	// Examples How many it was trained on
+	Examples *int `json:"examples,omitempty"`
+
+	// Extractor The model whose embeddings it classifies
+	Extractor *string `json:"extractor,omitempty"`
+
+	// ExtractorDigest sha256:<hex> of that model's file
+	ExtractorDigest *string  `json:"extractor_digest,omitempty"`
+	Labels          []string `json:"labels"`
+
+	// Live Whether it answers for the model of the head's name
+	Live bool `json:"live"`
+
+	// Method softmax, imprinting or federated
+	Method *string `json:"method,omitempty"`
+	Name   string  `json:"name"`
+
+	// Problem Why it cannot be used; the members below are absent or empty then
+	Problem *string `json:"problem,omitempty"`
+
+	// Report How well a head answers for examples that it was not trained on: each is held out once, of a head that is trained on the
+	// others
+	Report *TrainingReport `json:"report,omitempty"`
+
+	// Threshold The probability below which the answer is `unknown`
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// Version Counts from 1
+	Version int `json:"version"`
+
+	// View What of an image the head is shown, where a request leaves it open
+	View *HeadView `json:"view,omitempty"`
+}
+
+// HeadView What of an image the head is shown, where a request leaves it open
+type HeadView struct {
+	Fit *HeadViewFit `json:"fit,omitempty"`
+
+	// Region x,y,width,height, as shares of the image; absent for the whole image
+	Region *string `json:"region,omitempty"`
+}
+
+// HeadViewFit defines model for HeadView.Fit.
+type HeadViewFit string
+
 // Health defines model for Health.
 type Health struct {
 	// Reasons The readiness conditions
@@ -1523,7 +1669,10 @@ type ImageJSON struct {
 
 	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
-	TopK   *int         `json:"top_k,omitempty"`
+
+	// Task What a model gives, and what is asked of it
+	Task *Task `json:"task,omitempty"`
+	TopK *int  `json:"top_k,omitempty"`
 }
 
 // Insight defines model for Insight.
@@ -1732,10 +1881,16 @@ type Model struct {
 	// Digest sha256:<hex> of the model file: of a missing one, the manifest's, or empty if it has none
 	Digest string `json:"digest"`
 
+	// Extractor The model that the head runs on
+	Extractor *string `json:"extractor,omitempty"`
+
 	// Facts Facts read from the model file without running it; of one model only
 	Facts     *ModelFacts `json:"facts,omitempty"`
 	FileBytes int64       `json:"file_bytes"`
-	Input     *Tensor     `json:"input,omitempty"`
+
+	// HeadVersion The live version of a head, which was trained on site; absent for a model of a file
+	HeadVersion *int    `json:"head_version,omitempty"`
+	Input       *Tensor `json:"input,omitempty"`
 
 	// Interpreters How many run in parallel
 	Interpreters *int `json:"interpreters,omitempty"`
@@ -2019,12 +2174,17 @@ type QueueState struct {
 // Recognition defines model for Recognition.
 type Recognition struct {
 	// Accelerator gpu if that ran the model (inference.accelerators); absent for the processor
-	Accelerator *string   `json:"accelerator,omitempty"`
-	Cached      bool      `json:"cached"`
-	Image       ImageInfo `json:"image"`
-	Model       ModelRef  `json:"model"`
+	Accelerator *string `json:"accelerator,omitempty"`
+	Cached      bool    `json:"cached"`
 
-	// Predictions Highest probability first; ties by class id
+	// Embedding The feature vector of a model of the task `embedding`, of length 1: the sum of the products of two vectors is their cosine similarity. Absent from predictions, and from lists and exports of jobs and results
+	//
+	// Example: [0.6,0,0.8]
+	Embedding *[]float32 `json:"embedding,omitempty"`
+	Image     ImageInfo  `json:"image"`
+	Model     ModelRef   `json:"model"`
+
+	// Predictions Highest probability first; ties by class id. Empty for an embedding
 	Predictions []Prediction `json:"predictions"`
 
 	// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
@@ -2354,6 +2514,20 @@ type SettingList struct {
 	Settings []Setting `json:"settings"`
 }
 
+// SimilarResult defines model for SimilarResult.
+type SimilarResult struct {
+	Result StoredResult `json:"result"`
+
+	// Similarity The cosine similarity of the embeddings: 1 for the same image
+	Similarity float64 `json:"similarity"`
+}
+
+// SimilarResults defines model for SimilarResults.
+type SimilarResults struct {
+	// Results The most similar first
+	Results []SimilarResult `json:"results"`
+}
+
 // SinkState Example: {"bytes":1536,"dropped":0,"events":3,"set_aside":0,"sink":"webhook"}
 type SinkState struct {
 	Bytes int64 `json:"bytes"`
@@ -2516,6 +2690,9 @@ type SystemState struct {
 // SystemStateStatus As of `/readyz`
 type SystemStateStatus string
 
+// Task What a model gives, and what is asked of it
+type Task string
+
 // Tensor defines model for Tensor.
 type Tensor struct {
 	Dtype TensorDtype `json:"dtype"`
@@ -2540,6 +2717,59 @@ type Timings struct {
 	Quality *float64 `json:"quality,omitempty"`
 	Queue   float64  `json:"queue"`
 	Total   float64  `json:"total"`
+}
+
+// TrainingReport How well a head answers for examples that it was not trained on: each is held out once, of a head that is trained on the
+// others
+type TrainingReport struct {
+	// Accuracy right / held_out
+	Accuracy float64 `json:"accuracy"`
+
+	// CalibrationErrorAfter The same after it
+	CalibrationErrorAfter float64 `json:"calibration_error_after"`
+
+	// CalibrationErrorBefore By how much the probabilities differ from the shares of right answers (expected calibration error), before they were calibrated
+	CalibrationErrorBefore float64 `json:"calibration_error_before"`
+
+	// Confusion `confusion[i][j]` examples of the label i were taken for the label j, without the threshold
+	Confusion [][]int `json:"confusion"`
+
+	// Folds How many parts the examples were split into
+	Folds int `json:"folds"`
+
+	// HeldOut How many answers were compared
+	HeldOut int `json:"held_out"`
+
+	// High The high end
+	High float64 `json:"high"`
+
+	// L2 The weight decay that was chosen; absent for a method without
+	L2 *float64 `json:"l2,omitempty"`
+
+	// Labels The labels of the confusion
+	Labels []HeadLabel `json:"labels"`
+
+	// Low The low end of its 95% interval
+	Low float64 `json:"low"`
+
+	// Method softmax, imprinting or federated
+	Method string `json:"method"`
+
+	// Ms How long the training took
+	Ms float64 `json:"ms"`
+
+	// Right How many of them were right
+	Right int `json:"right"`
+
+	// RightBelow How many right answers are `unknown` by the threshold
+	RightBelow int     `json:"right_below"`
+	Threshold  float64 `json:"threshold"`
+
+	// ThresholdGiven Whether the request gave it
+	ThresholdGiven bool `json:"threshold_given"`
+
+	// WrongBelow How many wrong ones
+	WrongBelow int `json:"wrong_below"`
 }
 
 // View What the model was shown of the image; absent from results of earlier versions. Without a region it was the whole image
@@ -2592,6 +2822,9 @@ type Limit = int
 // MinScore defines model for MinScore.
 type MinScore = float64
 
+// MinSimilarity defines model for MinSimilarity.
+type MinSimilarity = float64
+
 // ModelName defines model for ModelName.
 type ModelName = string
 
@@ -2617,11 +2850,23 @@ type ResultSource = Source
 // SeriesID defines model for SeriesID.
 type SeriesID = openapi_types.UUID
 
+// SimilarDevice defines model for SimilarDevice.
+type SimilarDevice = string
+
+// SimilarLimit defines model for SimilarLimit.
+type SimilarLimit = int
+
+// SimilarSince defines model for SimilarSince.
+type SimilarSince = time.Time
+
 // Since defines model for Since.
 type Since = time.Time
 
 // TTL Example: 30s
 type TTL = string
+
+// TaskOption What a model gives, and what is asked of it
+type TaskOption = Task
 
 // TopK defines model for TopK.
 type TopK = int
@@ -2646,6 +2891,12 @@ type Unauthorized = Problem
 
 // Image defines model for Image.
 type Image = ImageJSON
+
+// ImageAlone defines model for ImageAlone.
+type ImageAlone struct {
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image string `json:"image"`
+}
 
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
@@ -2709,6 +2960,33 @@ type ListDeviceRecordsParams struct {
 	// Limit Maximum number of records.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
+
+// RollbackHeadParams defines parameters for RollbackHead.
+type RollbackHeadParams struct {
+	// Version The version to make live
+	Version *int `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// TrainHeadParams defines parameters for TrainHead.
+type TrainHeadParams struct {
+	// Dataset The dataset whose examples it learns from
+	Dataset string `form:"dataset" json:"dataset"`
+
+	// Method `softmax` (regression), the default, or `imprinting` (the mean of each class)
+	Method *TrainHeadParamsMethod `form:"method,omitempty" json:"method,omitempty"`
+
+	// Seed What decides which examples are held out together; 0 by default. The same gives the same head.
+	Seed *int64 `form:"seed,omitempty" json:"seed,omitempty"`
+
+	// Threshold The probability below which the answer is `unknown`; by default the one that keeps 95% of the right answers that were held out
+	Threshold *float64 `form:"threshold,omitempty" json:"threshold,omitempty"`
+
+	// Candidate Store the version without making it live: `POST /api/heads/{name}/rollback?version=` does that later
+	Candidate *bool `form:"candidate,omitempty" json:"candidate,omitempty"`
+}
+
+// TrainHeadParamsMethod defines parameters for TrainHead.
+type TrainHeadParamsMethod string
 
 // ListInsightsParams defines parameters for ListInsights.
 type ListInsightsParams struct {
@@ -2809,6 +3087,21 @@ type GetResultImageParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListSimilarResultsParams defines parameters for ListSimilarResults.
+type ListSimilarResultsParams struct {
+	// Limit Maximum number of results, 10 by default.
+	Limit *SimilarLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// MinSimilarity Least cosine similarity, 0 by default. Two images of one thing often have 0.8 and more, of different ones 0.3 to 0.7.
+	MinSimilarity *MinSimilarity `form:"min_similarity,omitempty" json:"min_similarity,omitempty"`
+
+	// Device Only results of this device.
+	Device *SimilarDevice `form:"device,omitempty" json:"device,omitempty"`
+
+	// Since Only results from this time on.
+	Since *SimilarSince `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // EraseSensorsParams defines parameters for EraseSensors.
 type EraseSensorsParams struct {
 	// Device The device, as in `/api/sensors`.
@@ -2898,6 +3191,21 @@ type ServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx echo.Context, id DeviceID, params ListDeviceRecordsParams) error
+	// ListHeads List heads
+	// (GET /api/heads)
+	ListHeads(ctx echo.Context) error
+	// RemoveHead Delete a head
+	// (DELETE /api/heads/{name})
+	RemoveHead(ctx echo.Context, name string) error
+	// GetHead Get a head
+	// (GET /api/heads/{name})
+	GetHead(ctx echo.Context, name string) error
+	// RollbackHead Make another version of a head live
+	// (POST /api/heads/{name}/rollback)
+	RollbackHead(ctx echo.Context, name string, params RollbackHeadParams) error
+	// TrainHead Train a head
+	// (POST /api/heads/{name}/train)
+	TrainHead(ctx echo.Context, name string, params TrainHeadParams) error
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx echo.Context, params ListInsightsParams) error
@@ -2949,6 +3257,9 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx echo.Context, params EraseSensorsParams) error
@@ -3388,6 +3699,125 @@ func (w *ServerInterfaceWrapper) ListDeviceRecords(ctx echo.Context) error {
 	return err
 }
 
+// ListHeads converts echo context to params.
+func (w *ServerInterfaceWrapper) ListHeads(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListHeads(ctx)
+	return err
+}
+
+// RemoveHead converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveHead(ctx, name)
+	return err
+}
+
+// GetHead converts echo context to params.
+func (w *ServerInterfaceWrapper) GetHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetHead(ctx, name)
+	return err
+}
+
+// RollbackHead converts echo context to params.
+func (w *ServerInterfaceWrapper) RollbackHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RollbackHeadParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RollbackHead(ctx, name, params)
+	return err
+}
+
+// TrainHead converts echo context to params.
+func (w *ServerInterfaceWrapper) TrainHead(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TrainHeadParams
+	// ------------- Required query parameter "dataset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "dataset", ctx.QueryParams(), &params.Dataset, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dataset: %s", err))
+	}
+
+	// ------------- Optional query parameter "method" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "method", ctx.QueryParams(), &params.Method, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter method: %s", err))
+	}
+
+	// ------------- Optional query parameter "seed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seed", ctx.QueryParams(), &params.Seed, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter seed: %s", err))
+	}
+
+	// ------------- Optional query parameter "threshold" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "threshold", ctx.QueryParams(), &params.Threshold, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter threshold: %s", err))
+	}
+
+	// ------------- Optional query parameter "candidate" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "candidate", ctx.QueryParams(), &params.Candidate, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter candidate: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TrainHead(ctx, name, params)
+	return err
+}
+
 // ListInsights converts echo context to params.
 func (w *ServerInterfaceWrapper) ListInsights(ctx echo.Context) error {
 	var err error
@@ -3797,6 +4227,52 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// ListSimilarResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSimilarResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSimilarResultsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_similarity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_similarity", ctx.QueryParams(), &params.MinSimilarity, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_similarity: %s", err))
+	}
+
+	// ------------- Optional query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSimilarResults(ctx, id, params)
+	return err
+}
+
 // EraseSensors converts echo context to params.
 func (w *ServerInterfaceWrapper) EraseSensors(ctx echo.Context) error {
 	var err error
@@ -4012,6 +4488,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/devices/:id/commands", wrapper.SendCommand, options.OperationMiddlewares["sendCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/commands/:command_id", wrapper.GetCommand, options.OperationMiddlewares["getCommand"]...)
 	router.GET(options.BaseURL+"/api/devices/:id/records", wrapper.ListDeviceRecords, options.OperationMiddlewares["listDeviceRecords"]...)
+	router.GET(options.BaseURL+"/api/heads", wrapper.ListHeads, options.OperationMiddlewares["listHeads"]...)
+	router.DELETE(options.BaseURL+"/api/heads/:name", wrapper.RemoveHead, options.OperationMiddlewares["removeHead"]...)
+	router.GET(options.BaseURL+"/api/heads/:name", wrapper.GetHead, options.OperationMiddlewares["getHead"]...)
+	router.POST(options.BaseURL+"/api/heads/:name/rollback", wrapper.RollbackHead, options.OperationMiddlewares["rollbackHead"]...)
+	router.POST(options.BaseURL+"/api/heads/:name/train", wrapper.TrainHead, options.OperationMiddlewares["trainHead"]...)
 	router.GET(options.BaseURL+"/api/insights", wrapper.ListInsights, options.OperationMiddlewares["listInsights"]...)
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
@@ -4029,6 +4510,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/results/:id/similar", wrapper.ListSimilarResults, options.OperationMiddlewares["listSimilarResults"]...)
 	router.DELETE(options.BaseURL+"/api/sensors", wrapper.EraseSensors, options.OperationMiddlewares["eraseSensors"]...)
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
 	router.DELETE(options.BaseURL+"/api/sensors/:id", wrapper.EraseSensor, options.OperationMiddlewares["eraseSensor"]...)
@@ -6545,6 +7027,715 @@ func (response ListDeviceRecords429ApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListHeadsRequestObject struct {
+}
+
+type ListHeadsResponseObject interface {
+	VisitListHeadsResponse(w http.ResponseWriter) error
+}
+
+type ListHeads200JSONResponse HeadList
+
+func (response ListHeads200JSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListHeads400ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListHeads401ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads403ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads421ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads429ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListHeads507ApplicationProblemPlusJSONResponse Problem
+
+func (response ListHeads507ApplicationProblemPlusJSONResponse) VisitListHeadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHeadRequestObject struct {
+	Name string `json:"name"`
+}
+
+type RemoveHeadResponseObject interface {
+	VisitRemoveHeadResponse(w http.ResponseWriter) error
+}
+
+type RemoveHead204Response struct {
+}
+
+func (response RemoveHead204Response) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveHead400ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveHead401ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead403ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead404ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead409ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead421ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead429ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveHead507ApplicationProblemPlusJSONResponse) VisitRemoveHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHeadRequestObject struct {
+	Name string `json:"name"`
+}
+
+type GetHeadResponseObject interface {
+	VisitGetHeadResponse(w http.ResponseWriter) error
+}
+
+type GetHead200JSONResponse Head
+
+func (response GetHead200JSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHead400ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHead401ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead403ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead404ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead421ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead429ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response GetHead507ApplicationProblemPlusJSONResponse) VisitGetHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHeadRequestObject struct {
+	Name   string `json:"name"`
+	Params RollbackHeadParams
+}
+
+type RollbackHeadResponseObject interface {
+	VisitRollbackHeadResponse(w http.ResponseWriter) error
+}
+
+type RollbackHead200JSONResponse HeadVersion
+
+func (response RollbackHead200JSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RollbackHead400ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RollbackHead401ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead403ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead404ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead409ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead421ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead429ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead500ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead500ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollbackHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response RollbackHead507ApplicationProblemPlusJSONResponse) VisitRollbackHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHeadRequestObject struct {
+	Name   string `json:"name"`
+	Params TrainHeadParams
+}
+
+type TrainHeadResponseObject interface {
+	VisitTrainHeadResponse(w http.ResponseWriter) error
+}
+
+type TrainHead200JSONResponse HeadVersion
+
+func (response TrainHead200JSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead400ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead401ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead403ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead403ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead404ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead404ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead408ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead408ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead409ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead409ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead421ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead421ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead429ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead429ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response TrainHead503ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead504ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead504ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TrainHead507ApplicationProblemPlusJSONResponse Problem
+
+func (response TrainHead507ApplicationProblemPlusJSONResponse) VisitTrainHeadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListInsightsRequestObject struct {
 	Params ListInsightsParams
 }
@@ -8749,6 +9940,137 @@ func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ListSimilarResultsRequestObject struct {
+	Id     openapi_types.UUID `json:"id"`
+	Params ListSimilarResultsParams
+}
+
+type ListSimilarResultsResponseObject interface {
+	VisitListSimilarResultsResponse(w http.ResponseWriter) error
+}
+
+type ListSimilarResults200JSONResponse SimilarResults
+
+func (response ListSimilarResults200JSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults400ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults401ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults403ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults404ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults421ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults429ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults503ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EraseSensorsRequestObject struct {
 	Params EraseSensorsParams
 }
@@ -9728,6 +11050,21 @@ type StrictServerInterface interface {
 	// ListDeviceRecords List the last records of a device
 	// (GET /api/devices/{id}/records)
 	ListDeviceRecords(ctx context.Context, request ListDeviceRecordsRequestObject) (ListDeviceRecordsResponseObject, error)
+	// ListHeads List heads
+	// (GET /api/heads)
+	ListHeads(ctx context.Context, request ListHeadsRequestObject) (ListHeadsResponseObject, error)
+	// RemoveHead Delete a head
+	// (DELETE /api/heads/{name})
+	RemoveHead(ctx context.Context, request RemoveHeadRequestObject) (RemoveHeadResponseObject, error)
+	// GetHead Get a head
+	// (GET /api/heads/{name})
+	GetHead(ctx context.Context, request GetHeadRequestObject) (GetHeadResponseObject, error)
+	// RollbackHead Make another version of a head live
+	// (POST /api/heads/{name}/rollback)
+	RollbackHead(ctx context.Context, request RollbackHeadRequestObject) (RollbackHeadResponseObject, error)
+	// TrainHead Train a head
+	// (POST /api/heads/{name}/train)
+	TrainHead(ctx context.Context, request TrainHeadRequestObject) (TrainHeadResponseObject, error)
 	// ListInsights List insights, newest first
 	// (GET /api/insights)
 	ListInsights(ctx context.Context, request ListInsightsRequestObject) (ListInsightsResponseObject, error)
@@ -9779,6 +11116,9 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx context.Context, request ListSimilarResultsRequestObject) (ListSimilarResultsResponseObject, error)
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx context.Context, request EraseSensorsRequestObject) (EraseSensorsResponseObject, error)
@@ -10290,6 +11630,131 @@ func (sh *strictHandler) ListDeviceRecords(ctx echo.Context, id DeviceID, params
 	return nil
 }
 
+// ListHeads operation middleware
+func (sh *strictHandler) ListHeads(ctx echo.Context) error {
+	var request ListHeadsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListHeads(ctx.Request().Context(), request.(ListHeadsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListHeads")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListHeadsResponseObject); ok {
+		return validResponse.VisitListHeadsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveHead operation middleware
+func (sh *strictHandler) RemoveHead(ctx echo.Context, name string) error {
+	var request RemoveHeadRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveHead(ctx.Request().Context(), request.(RemoveHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveHeadResponseObject); ok {
+		return validResponse.VisitRemoveHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetHead operation middleware
+func (sh *strictHandler) GetHead(ctx echo.Context, name string) error {
+	var request GetHeadRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHead(ctx.Request().Context(), request.(GetHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetHeadResponseObject); ok {
+		return validResponse.VisitGetHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RollbackHead operation middleware
+func (sh *strictHandler) RollbackHead(ctx echo.Context, name string, params RollbackHeadParams) error {
+	var request RollbackHeadRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RollbackHead(ctx.Request().Context(), request.(RollbackHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollbackHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RollbackHeadResponseObject); ok {
+		return validResponse.VisitRollbackHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TrainHead operation middleware
+func (sh *strictHandler) TrainHead(ctx echo.Context, name string, params TrainHeadParams) error {
+	var request TrainHeadRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TrainHead(ctx.Request().Context(), request.(TrainHeadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TrainHead")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TrainHeadResponseObject); ok {
+		return validResponse.VisitTrainHeadResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListInsights operation middleware
 func (sh *strictHandler) ListInsights(ctx echo.Context, params ListInsightsParams) error {
 	var request ListInsightsRequestObject
@@ -10707,6 +12172,32 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSimilarResults operation middleware
+func (sh *strictHandler) ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error {
+	var request ListSimilarResultsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSimilarResults(ctx.Request().Context(), request.(ListSimilarResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSimilarResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSimilarResultsResponseObject); ok {
+		return validResponse.VisitListSimilarResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

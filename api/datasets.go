@@ -181,7 +181,7 @@ func (s *Server) mayChangeExample(ctx context.Context, dataset, id string) error
 	return nil
 }
 
-// auditLearning has the line of the request in the audit log say what was done; its path has the dataset.
+// auditLearning notes for the audit log what the request did; its path has the dataset.
 func auditLearning(ctx context.Context, action string, attributes ...slog.Attr) {
 	x := exchangeFrom(ctx)
 	x.action, x.audited = action, attributes

@@ -90,6 +90,9 @@ func newModel(m edgelens.Model) Model {
 	if n := m.Normalization; n != nil {
 		model.Normalization = &Normalization{Mean: n.Mean, Std: n.Std, Source: NormalizationSource(n.Source)}
 	}
+	if m.HeadVersion > 0 {
+		model.HeadVersion, model.Extractor = &m.HeadVersion, &m.Extractor.Name
+	}
 	if m.State != edgelens.ModelReady {
 		return model
 	}

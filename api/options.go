@@ -30,6 +30,7 @@ type option struct {
 // recognizeOptions are those of a recognition.
 var recognizeOptions = []option{
 	{"model", []string{"model_name", "model_id"}, "a name from /api/models", `"mobilenet_v2_1.0_224_int8"`, readText, isJSONString},
+	{"task", nil, edgelens.TaskClassification + " or " + edgelens.TaskEmbedding, `"` + edgelens.TaskEmbedding + `"`, readTask, isJSONString},
 	{"top_k", []string{"top_n", "max_results", "num_results"}, fmt.Sprintf("a whole number from 1 to %d", edgelens.MaxTopK), "3", readTopK, isJSONNumber},
 	{"min_score", []string{"threshold", "score_threshold", "confidence_threshold", "min_confidence", "min_probability"}, "a number from 0 to 1 with a decimal point", "0.5", readScore, isJSONNumber},
 	{"fit", []string{"view", "fit_mode", "object_fit", "resize_mode", "scale_mode"}, fitWanted, `"center"`, readFitOption, isJSONString},
@@ -83,6 +84,10 @@ func readBool(text string) (any, bool) {
 		return false, true
 	}
 	return nil, false
+}
+
+func readTask(text string) (any, bool) {
+	return text, text == edgelens.TaskClassification || text == edgelens.TaskEmbedding
 }
 
 func readQueue(text string) (any, bool) {
@@ -219,6 +224,7 @@ func (o *options) request(ctx context.Context) *edgelens.Request {
 	x := exchangeFrom(ctx)
 	req := &edgelens.Request{ID: x.id, Source: "http", Owner: x.key.ID, Client: x.client, Trace: x.trace}
 	req.Model, _ = o.given["model"].value.(string)
+	req.Task, _ = o.given["task"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)
 	req.View.Fit, _ = o.given["fit"].value.(edgelens.Fit)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,10 @@ func (s *Server) serveRecognize(c echo.Context) error {
 	if _, given := o.given["queue"]; given {
 		return fmt.Errorf("%w: queue is for jobs; also send the header Prefer: respond-async, or POST to /api/recognize_async", edgelens.ErrInvalid)
 	}
-	req := o.request(ctx)
+	req, err := s.newRequest(ctx, o)
+	if err != nil {
+		return err
+	}
 	if err := s.mayUseModel(ctx, req.Model); err != nil {
 		return err
 	}
@@ -60,15 +64,18 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	req := o.request(ctx)
+	req, err := s.newRequest(ctx, o)
+	if err != nil {
+		return err
+	}
 	if err := s.mayUseModel(ctx, req.Model); err != nil {
 		return err
 	}
-	if err := s.knowsModel(req.Model); err != nil {
+	if err := s.knowsModel(req.Model, req.Task); err != nil {
 		return err
 	}
 	spec := edgelens.JobSpec{
-		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
+		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, Task: req.Task, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
 		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)), Trace: req.Trace,
 	}
 	if queue, given := o.given["queue"].value.(string); given {
@@ -90,6 +97,27 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	}
 	c.Response().Header().Set("Retry-After", strconv.Itoa(pollAfter))
 	return s.answer(c, http.StatusAccepted, o, AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url})
+}
+
+// newRequest returns the request without its image. One for an embedding names the model that gives it, so that a job has
+// the one that was configured when it was accepted.
+func (s *Server) newRequest(ctx context.Context, o *options) (*edgelens.Request, error) {
+	req := o.request(ctx)
+	if req.Task != edgelens.TaskEmbedding {
+		return req, nil
+	}
+	for _, name := range []string{"top_k", "min_score"} {
+		if _, given := o.given[name]; given {
+			return nil, fmt.Errorf("%w: %s is for predictions; leave it out with task=%s", edgelens.ErrInvalid, name, edgelens.TaskEmbedding)
+		}
+	}
+	if req.Model == "" {
+		req.Model = s.embeddingModel
+	}
+	if req.Model == "" {
+		return nil, fmt.Errorf("%w: name the model whose embedding is wanted, as model=NAME; /api/models lists those of task %s", edgelens.ErrInvalid, edgelens.TaskEmbedding)
+	}
+	return req, nil
 }
 
 // readRecognition reads the options from the query and the body, and the image.

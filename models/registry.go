@@ -31,6 +31,8 @@ type Registry struct {
 	// listed is the manifest, which is replaced as a whole.
 	listed *Manifest
 	def    string
+	// elsewhere is true where the default is no model of a file; see SetDefaultElsewhere.
+	elsewhere bool
 }
 
 // Listed is one model of a Registry and its state.
@@ -103,6 +105,8 @@ func (r *Registry) Refresh() (manifestDefault string, err error) {
 	present, err := r.find("")
 	if err == nil {
 		err = checkDefault(present)
+	} else if r.defaultElsewhere() {
+		err = nil
 	}
 	if err != nil { // the default must not vanish
 		r.mu.Lock()
@@ -212,8 +216,28 @@ func (r *Registry) SetDefault(name string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.def = listed.Name
+	r.def, r.elsewhere = listed.Name, false
 	return nil
+}
+
+// SetDefaultElsewhere makes a model the default that is no file of the folder, such as a head: Default returns its name, and who
+// asks the Registry for it, or for "", gets an error that wraps edgelens.ErrUnknownModel unless a file of that name appears.
+func (r *Registry) SetDefaultElsewhere(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.def, r.elsewhere = name, true
+}
+
+func (r *Registry) defaultElsewhere() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.elsewhere
+}
+
+// Has reports whether there is a model of that name, whether or not it can be used.
+func (r *Registry) Has(name string) bool {
+	_, err := r.find(name)
+	return err == nil
 }
 
 // checkDefault returns an edgelens.ErrModel for a model that cannot answer requests for predictions.

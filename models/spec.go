@@ -203,6 +203,8 @@ type Model struct {
 	Activation Activation
 	// Fit is how images are shown to the model; empty if the manifest has none.
 	Fit edgelens.Fit
+	// Region is the part of images that is shown to a head; models of files have none.
+	Region edgelens.Region
 	// Runtime is what the manifest has it run with; empty if it has none.
 	Runtime string
 }

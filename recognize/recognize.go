@@ -229,7 +229,7 @@ func (q *question) twoModels() bool {
 // viewOf returns what is shown of the image of a request: by the request, which has
 // the view of its device, or else by the model or the service.
 func (s *Service) viewOf(spec *models.Spec, req *edgelens.Request) edgelens.View {
-	view := req.View.Or(edgelens.View{Fit: spec.Fit}).Or(edgelens.View{Fit: s.preprocess.Fit()})
+	view := req.View.Or(edgelens.View{Fit: spec.Fit, Region: spec.Region}).Or(edgelens.View{Fit: s.preprocess.Fit()})
 	if view.Region == wholeImage {
 		view.Region = edgelens.Region{}
 	}

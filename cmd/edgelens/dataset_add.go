@@ -76,7 +76,7 @@ func newDatasetImport(c *client.Client) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "import NAME FOLDER",
 		Short:   "Add the images in FOLDER/LABEL/, each with its label; again, it goes on where it ended",
-		Example: `  edgelens dataset import gate pictures    # pictures/open/*.jpg, pictures/closed/*.jpg`,
+		Example: `  edgelens dataset import gate photos    # photos/open/*.jpg, photos/closed/*.jpg`,
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			outcome, err := c.ImportFolder(cmd.Context(), given[0], given[1], o, datasetProgress(cmd, "importing"))

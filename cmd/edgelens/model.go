@@ -32,18 +32,17 @@ func newModelList(environ []string) *cobra.Command {
 	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the models of the manifest and of the models folder",
+		Short: "List the models of the manifest and of the models folder, and the heads",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadSettings(cmd, environ)
 			if err != nil {
 				return err
 			}
-			registry, err := app.OpenModels(c)
+			list, err := app.ListModels(c)
 			if err != nil {
 				return err
 			}
-			list := registry.List()
 			return asJSON.print(cmd, modelsOf(list), func(out io.Writer) error { return printModels(out, list) })
 		},
 	}

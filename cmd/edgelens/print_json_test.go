@@ -133,6 +133,7 @@ func apiStandIn(t *testing.T) string {
 	const job = `{"id":"0196b2c4-0000-7000-8000-000000000001","status":"succeeded","created_at":"2026-05-01T10:00:00Z","attempts":1}`
 	const example = `{"id":"0196b2c4-0000-7000-8000-000000000002","dataset":"gate","label":"open","sha256":"00","bytes":3,"extractor":{"name":"x","digest":"y"},"created_at":"2026-05-01T10:00:00Z"}`
 	const dataset = `{"name":"gate","extractor":{"name":"x","digest":"y"},"labels":[{"label":"open","count":1}],"examples":1,"image_bytes":3,"created_at":"2026-05-01T10:00:00Z","changed_at":"2026-05-01T10:00:00Z"}`
+	const head = `{"name":"gate","version":2,"live":true,"labels":["closed","open"],"digest":"sha256:ab","extractor":"e","extractor_digest":"sha256:cd","view":{},"method":"softmax","examples":12,"threshold":0.7,"created_at":"2026-11-30T08:00:00Z","report":{"method":"softmax","l2":0.001,"folds":5,"labels":[{"label":"closed","examples":6},{"label":"open","examples":6}],"held_out":12,"right":11,"accuracy":0.9,"low":0.6,"high":0.98,"confusion":[[6,0],[1,5]],"calibration_error_before":0.2,"calibration_error_after":0.1,"threshold":0.7,"threshold_given":false,"right_below":1,"wrong_below":1,"ms":1500}}`
 	answers := map[string]string{
 		"POST /api/recognize_async":               `{"task_id":"0196b2c4-0000-7000-8000-000000000001","status":"queued","status_url":"x"}`,
 		"GET /api/jobs/{id}":                      job,
@@ -151,6 +152,11 @@ func apiStandIn(t *testing.T) string {
 		"PATCH /api/datasets/gate/examples/{id}":  example,
 		"DELETE /api/datasets/gate/examples/{id}": "",
 		"GET /readyz":                             `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`,
+		"GET /api/heads":                          `{"heads":[` + head + `]}`,
+		"GET /api/heads/{name}":                   `{"name":"gate","versions":[` + head + `]}`,
+		"POST /api/heads/{name}/train":            head,
+		"POST /api/heads/{name}/rollback":         head,
+		"DELETE /api/heads/{name}":                ``,
 	}
 	mux := http.NewServeMux()
 	for route, answer := range answers {
@@ -164,6 +170,7 @@ func apiStandIn(t *testing.T) string {
 // What scripts read of commands that call a service: docs/command-line.md has the same names.
 func TestJSONOfCommandsThatCallAService(t *testing.T) {
 	const job = "attempts,created_at,id,status"
+	const head = "created_at,digest,examples,extractor,extractor_digest,labels,live,method,name,report,threshold,version,view"
 	folder := t.TempDir()
 	url, image := apiStandIn(t), filepath.Join(folder, "open", "a.jpg")
 	if err := errors.Join(os.Mkdir(filepath.Dir(image), 0o700), os.WriteFile(image, []byte("no matter"), 0o600)); err != nil {
@@ -190,6 +197,11 @@ func TestJSONOfCommandsThatCallAService(t *testing.T) {
 		"dataset embed gate":                     "dataset,embeddings",
 		"sensor delete --device hall":            "complete,dry_run,insights,minutes,points,series,undelivered_events",
 		"health":                                 "ready,reasons,status,url",
+		"head list":                              head,
+		"head show gate":                         "name,versions",
+		"head train gate --dataset gate":         head,
+		"head rollback gate":                     head,
+		"head delete gate":                       "name",
 	} {
 		t.Run(line, func(t *testing.T) {
 			args := append(strings.Fields(line), "--json", "--server", url)

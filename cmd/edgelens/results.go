@@ -13,9 +13,9 @@ import (
 
 func newResults(environ []string) *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "results", Short: "Erase results and records of a device, a person or a time"}
+	cmd := &cobra.Command{Use: "results", Short: "Find similar results, and erase results and records"}
 	addServerFlags(cmd, &c, environ)
-	cmd.AddCommand(newResultsDelete(&c))
+	cmd.AddCommand(newResultsDelete(&c), newResultsSimilar(&c))
 	return cmd
 }
 

@@ -3,10 +3,12 @@ package app
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"edgelens"
-	"edgelens/inference"
 	"edgelens/internal/config"
+	"edgelens/learn/heads"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/quality"
 )
@@ -22,7 +24,7 @@ func OpenModels(c *config.Config) (*models.Registry, error) {
 		return nil, err
 	}
 	if c.Model != "" {
-		if err := registry.SetDefault(c.Model); err != nil {
+		if err := setDefault(registry, openHeads(c), c.Model); err != nil {
 			return nil, err
 		}
 	}
@@ -42,8 +44,24 @@ func checkEmbeddingModel(registry *models.Registry, name string) error {
 	return fmt.Errorf("%w: recognize.embedding_model: %s has the task %s and gives no embeddings; name a model of task %s (`edgelens model list`)", edgelens.ErrModel, listed.Name, listed.Task, edgelens.TaskEmbedding)
 }
 
+// openHeads returns the heads of the data folder.
+func openHeads(c *config.Config) *heads.Store { return heads.Open(filepath.Join(c.DataDir, "heads")) }
+
+// setDefault makes a model of a file, or else a head, the default.
+func setDefault(registry *models.Registry, stored *heads.Store, name string) error {
+	err := registry.SetDefault(name)
+	if !errors.Is(err, edgelens.ErrUnknownModel) {
+		return err
+	}
+	if _, unknown := stored.Live(name); errors.Is(unknown, edgelens.ErrUnknownModel) {
+		return err
+	}
+	registry.SetDefaultElsewhere(name)
+	return nil
+}
+
 // noClassifier returns the condition that the default model is unavailable; none where it is available.
-func noClassifier(loader *inference.Loader, c *config.Config) []edgelens.Condition {
+func noClassifier(loader *headmodels.Models, c *config.Config) []edgelens.Condition {
 	for _, m := range loader.List() {
 		switch {
 		case !m.Default, m.State == edgelens.ModelReady, m.State == edgelens.ModelAvailable:

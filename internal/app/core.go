@@ -16,6 +16,8 @@ import (
 	"edgelens/internal/cache"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/heads"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/quality"
 	"edgelens/preprocess"
@@ -26,7 +28,10 @@ import (
 // Core is the path of an image with its dependencies, without a source.
 type Core struct {
 	Registry *models.Registry
-	Loader   *inference.Loader
+	// Loader runs the models of files, and Models these and the heads.
+	Loader *inference.Loader
+	Models *headmodels.Models
+	Heads  *heads.Store
 	// Recognizer also counts and logs.
 	Recognizer edgelens.Recognizer
 
@@ -82,13 +87,15 @@ func newCore(c *config.Config, tracer edgelens.Tracer, log *slog.Logger, metrics
 		}).Prepare
 	}
 	loader := inference.NewLoader(c.Inference, parts)
+	stored := openHeads(c)
+	served := headmodels.New(loader, registry, stored)
 	service := recognize.New(c.Recognize, recognize.Parts{
-		Preprocessor: decoder, Runner: loader, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
+		Preprocessor: decoder, Runner: served, Cache: results, Log: log, Metrics: metrics, QualityModel: quality.Name, DecodeMemory: memory.now,
 	})
-	counted := telemetry.NewRecognizer(service, tracer, log, metrics, loader.Knows, registry.Default)
+	counted := telemetry.NewRecognizer(service, tracer, log, metrics, served.Knows, registry.Default)
 	return &Core{
 		runtimes: set, recognizer: counted, tracer: tracer,
-		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
+		Registry: registry, Loader: loader, Models: served, Heads: stored, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
 		Recognizer:    counted,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
 		standIn:       c.Recognize.AllowStandIn, embeddingModel: c.Recognize.EmbeddingModel,
@@ -98,7 +105,7 @@ func newCore(c *config.Config, tracer edgelens.Tracer, log *slog.Logger, metrics
 // WarmUp loads the default model, and the quality model where it rates every image. Otherwise the first image of a
 // terminal loads that, which takes memory then. A failure is logged, and the service runs.
 func (c *Core) WarmUp(ctx context.Context) error {
-	_, err := c.Loader.Describe(ctx, "")
+	_, err := c.Models.Describe(ctx, "")
 	if err == nil && c.qualityForAll || errors.Is(err, edgelens.ErrNoModel) && c.standIn {
 		_, _ = c.Loader.Describe(ctx, quality.Name)
 	}

@@ -15,6 +15,8 @@ import (
 
 	"edgelens"
 	"edgelens/inference"
+	"edgelens/learn/heads"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 )
 
@@ -26,6 +28,8 @@ const modelsInterval = 2 * time.Second
 type modelFollower struct {
 	registry *models.Registry
 	loader   *inference.Loader
+	served   *headmodels.Models
+	heads    *heads.Store
 	// chosen is set where a setting has the default model, not the manifest.
 	chosen bool
 	log    *slog.Logger
@@ -41,7 +45,7 @@ type modelFollower struct {
 }
 
 func newModelFollower(core *Core, chosen bool, log *slog.Logger) *modelFollower {
-	f := &modelFollower{registry: core.Registry, loader: core.Loader, chosen: chosen, log: log, problems: map[string]error{}}
+	f := &modelFollower{registry: core.Registry, loader: core.Loader, served: core.Models, heads: core.Heads, chosen: chosen, log: log, problems: map[string]error{}}
 	f.seen = f.look()
 	f.applied = f.seen
 	return f
@@ -108,10 +112,10 @@ func (f *modelFollower) changeDefault(ctx context.Context, name string) error {
 	if name == former {
 		return nil
 	}
-	if _, err := f.loader.Describe(ctx, name); err != nil {
+	if _, err := f.served.Describe(ctx, name); err != nil {
 		return fmt.Errorf("%s cannot be the default model, %s goes on: %w", name, former, err)
 	}
-	if err := f.registry.SetDefault(name); err != nil {
+	if err := setDefault(f.registry, f.heads, name); err != nil {
 		return err
 	}
 	f.log.Info("default model changed", "event", "default_model_changed", "model", name, "former", former)

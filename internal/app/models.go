@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"edgelens/inference/runtimes"
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/head"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 )
@@ -31,7 +33,7 @@ func DescribeModel(ctx context.Context, c *config.Config, name string) (*models.
 		return nil, edgelens.KernelCheck{}, err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	spec, err := core.Loader.Describe(ctx, name)
+	spec, err := core.Models.Describe(ctx, name)
 	if err != nil {
 		return nil, edgelens.KernelCheck{}, err
 	}
@@ -82,4 +84,32 @@ func CompareRequantized(ctx context.Context, task, original, requantized string)
 	set := runtimes.New(runtimes.Config{})
 	comparison := requantize.Comparison{Backend: set, Prober: OneTimeProber(set), Config: oneInterpreter()}
 	return comparison.Compare(ctx, task, original, requantized)
+}
+
+// ListModels returns the models of the folder, the built-in one, and the heads.
+func ListModels(c *config.Config) ([]models.Listed, error) {
+	registry, err := OpenModels(c)
+	if err != nil {
+		return nil, err
+	}
+	list, stored := registry.List(), openHeads(c)
+	for _, name := range stored.Names() {
+		h, err := stored.Live(name)
+		if registry.Has(name) || errors.Is(err, edgelens.ErrUnknownModel) {
+			continue // a file has the name, or there are only candidates
+		}
+		l := models.Listed{Model: models.Model{ModelRef: edgelens.ModelRef{Name: name}, Task: edgelens.TaskClassification}, State: edgelens.ModelAvailable, Default: name == registry.Default()}
+		if err == nil {
+			l.Digest, err = h.Digest()
+		}
+		if err == nil {
+			l.Labels, l.FileBytes = append(append(l.Labels, h.Labels...), head.Unknown), int64(8*len(h.Params.Values))
+			_, err = registry.Get(h.Extractor.Name)
+		}
+		if err != nil {
+			l.State, l.Problem = edgelens.ModelFailed, err.Error()
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }

@@ -61,7 +61,7 @@ func (m nodeMetrics) Collect(c chan<- prometheus.Metric) {
 		gauge(diskFree, float64(disk.Bavail)*float64(disk.Bsize))
 		gauge(diskSize, float64(disk.Blocks)*float64(disk.Bsize))
 	}
-	missing := noClassifier(m.node.core.Loader, m.node.config)
+	missing := noClassifier(m.node.core.Models, m.node.config)
 	gauge(standIn, truth(len(missing) > 0 && m.node.config.Recognize.AllowStandIn))
 	for of, follower := range m.node.certificates {
 		gauge(certificateExpiry, float64(follower.Expires().Unix()), of)

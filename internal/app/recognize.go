@@ -58,7 +58,7 @@ func (c *Core) warmUpFor(ctx context.Context, options edgelens.Request) error {
 	default:
 		return c.WarmUp(ctx)
 	}
-	_, err := c.Loader.Describe(ctx, name)
+	_, err := c.Models.Describe(ctx, name)
 	return err
 }
 

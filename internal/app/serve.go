@@ -27,6 +27,7 @@ import (
 	"edgelens/internal/notify/event"
 	"edgelens/internal/systemd"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/training"
 	"edgelens/web"
 )
 
@@ -66,7 +67,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
 	var history *syncHistory
 	if c.Ledger.KeepSync {
-		history = newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics)
+		recognizer := core.Recognizer
+		if jobs.similarity != nil {
+			recognizer = jobs.similarity.Watch(recognizer)
+		}
+		history = newSyncHistory(recognizer, jobs.ledger.Results, log, metrics)
 		defer history.Close() // after the server, and before the ledger
 	}
 	keys, err := openKeys(ctx, c, jobs.ledger, log)
@@ -157,7 +162,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		return nil, err
 	}
 	parts := api.Parts{
-		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
+		Page: page, Recognizer: s.core.Recognizer, EmbeddingModel: c.Recognize.EmbeddingModel, Admission: s.core, Models: s.core.Models, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: jobsOfAllNodes{s.jobs.ledger.Jobs, s.jobs.queue}, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
 		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
@@ -167,12 +172,16 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 		Datasets: newDatasets(s.jobs.ledger, s.core.Recognizer),
 	}
+	parts.Heads = training.New(s.jobs.ledger.Examples, s.core.Heads, s.core.Registry, s.log)
 	if s.jobs.signer != nil {
 		parts.Identity = s.jobs.signer
 		parts.Chains = newChainExporter(s.jobs.ledger, s.jobs.signer, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)})
 	}
 	if s.history != nil {
 		parts.Recognizer = s.history
+	}
+	if s.jobs != nil && s.jobs.similarity != nil {
+		parts.Similarity = s.jobs.similarity
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge
@@ -286,7 +295,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		}
 		// Loading and checking the model needed several times its size.
 		debug.FreeOSMemory()
-		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Loader, s.config) })
+		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Models, s.config) })
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", model, "ms", time.Since(start))
 		adviseTuned(s.config, s.core, s.log)

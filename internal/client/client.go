@@ -39,6 +39,8 @@ type Client struct {
 type JobOptions struct {
 	// Model is the model's name; "" is the default one.
 	Model string
+	// Task is classification or embedding; "" for what the model gives.
+	Task  string
 	Queue string
 	TopK  int
 	// View is which part of the image is shown to the model, and how.
@@ -49,9 +51,11 @@ type JobOptions struct {
 
 // SubmitJob queues an image and returns the job's id.
 func (c Client) SubmitJob(ctx context.Context, image []byte, o JobOptions) (string, error) {
-	query := parameters("model", o.Model, "fit", string(o.View.Fit), "region", o.View.Region.String())
+	query := parameters("model", o.Model, "task", o.Task, "fit", string(o.View.Fit), "region", o.View.Region.String())
 	query.Set("queue", o.Queue)
-	query.Set("top_k", strconv.Itoa(o.TopK))
+	if o.Task != edgelens.TaskEmbedding {
+		query.Set("top_k", strconv.Itoa(o.TopK))
+	}
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
 	if o.IdempotencyKey != "" {
 		header.Set("Idempotency-Key", o.IdempotencyKey)

@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/similarity"
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
 	"edgelens/recognize"
@@ -72,6 +73,8 @@ type Config struct {
 	Mosquitto  supervise.MosquittoConfig
 	Rules      Rules
 	Sensor     sensor.Config
+	// Similarity is whether images of the history are compared.
+	Similarity similarity.Config
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
@@ -111,6 +114,7 @@ func Default() Config {
 		Dialects:   dialects.DefaultConfig(),
 		Mosquitto:  supervise.DefaultMosquittoConfig(),
 		Sensor:     sensor.DefaultConfig(),
+		Similarity: similarity.DefaultConfig(),
 
 		HomeAssistant: homeassistant.DefaultConfig(),
 		Webhook:       webhook.DefaultConfig(),
@@ -154,6 +158,9 @@ func (c *Config) Validate() error {
 	if c.StopDrain < 0 || c.StopDrain > 10*time.Minute {
 		errs = append(errs, fmt.Errorf("stop.drain must be 0 to 10m, not %v", c.StopDrain))
 	}
+	if c.Similarity.Enabled && c.Recognize.EmbeddingModel == "" {
+		errs = append(errs, errors.New("similarity.enabled needs a model in recognize.embedding_model"))
+	}
 	for _, section := range []struct {
 		prefix string
 		err    error
@@ -172,6 +179,7 @@ func (c *Config) Validate() error {
 		{"mqtt.", c.validateMosquitto()},
 		{"mqtt.", c.Rules.validate()},
 		{"sensor.", c.Sensor.Validate()},
+		{"similarity.", c.Similarity.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"identity.", c.Signing.Validate()},

@@ -86,7 +86,7 @@ func (c *Config) settings() []setting {
 		{"decode.timeout", "time after which a helper that decodes an image is killed, and the image rejected", duration(&c.Decode.Timeout)},
 		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", size(&c.Decode.Memory)},
 
-		{"cache.max_entries", "maximum number of cached results; 0: no cache", integer(&c.Cache.MaxEntries)},
+		{"cache.max_entries", "maximum number of cached results, of which one with an embedding counts as one more for each KiB of it; 0: no cache", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "time to live of a cached result", duration(&c.Cache.TTL)},
 		{"cache.shared", "share results with other nodes, if redis.url is set", boolean(&c.Cache.Shared)},
 
@@ -110,6 +110,9 @@ func (c *Config) settings() []setting {
 		{"ledger.remember", "time for which a terminal's record is recognized as a duplicate", duration(&c.Ledger.Remember)},
 		{"ledger.remember_max", "maximum number of record ids kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "interval between removals of expired data", duration(&c.Ledger.SweepInterval)},
+
+		{"similarity.enabled", "embed the images of results in the background, by recognize.embedding_model, and find similar ones", boolean(&c.Similarity.Enabled)},
+		{"similarity.max_vectors", "maximum number of images that are compared, about 1.1 kB of memory and 1.2 kB of disk each with 1024 dimensions; the oldest give way", integer(&c.Similarity.MaxVectors)},
 
 		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},
 		{"mqtt.ca_file", "PEM file of the CAs that may sign the broker's certificate; empty: this machine's", text(&c.Terminal.CAFile)},

@@ -199,6 +199,8 @@ var valid = map[string][3]string{
 	"ledger.remember":              {"21h0m0s", "22h0m0s", "23h0m0s"},
 	"ledger.sweep_interval":        {"11s", "12s", "13s"},
 	"recognize.embedding_model":    {"one", "two", "three"},
+	"similarity.enabled":           {"true", "false", "true"},
+	"similarity.max_vectors":       {"11", "12", "13"},
 	"recognize.quality":            {"off", "all", "terminals"},
 	"recognize.quality_min_score":  {"0.1", "0.25", "0.3"},
 	"http.public_url":              {"http://a", "https://b", "http://c/d"},

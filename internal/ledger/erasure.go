@@ -236,19 +236,7 @@ func overwrite(ctx context.Context, db *database, do func(*change) error) error 
 
 // eventsAbout returns the events about some subjects.
 func (s *Erasure) eventsAbout(ctx context.Context, in string, subjects []any) (seqs []int64, err error) {
-	rows, err := s.db.readers.QueryContext(ctx, `SELECT seq FROM events WHERE subject`+in, subjects...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var seq int64
-		if err := rows.Scan(&seq); err != nil {
-			return nil, err
-		}
-		seqs = append(seqs, seq)
-	}
-	return seqs, rows.Err()
+	return seqsOf(ctx, s.db.readers, `SELECT seq FROM events WHERE subject`+in, subjects...)
 }
 
 // eraseOne erases one record or other result with its job. A job under way ends without a result.

@@ -76,6 +76,7 @@ type Ledger struct {
 	Insights   *Insights
 	Erasure    *Erasure
 	Chains     *Chains
+	Embeddings *Embeddings
 	Examples   *Examples
 	// Certificates are those of devices and nodes.
 	Certificates *Certificates
@@ -259,6 +260,7 @@ func (l *Ledger) newStores() {
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}
+	l.Embeddings = &Embeddings{db: l.db}
 	l.Certificates = &Certificates{db: l.db}
 	l.DeviceKeys = &DeviceKeys{db: l.db}
 	l.Sensors = &Sensors{db: l.db, config: l.config}

@@ -27,7 +27,7 @@ func (c *cache[T]) get(path string, read func(path string) (T, error)) (T, error
 	info, err := os.Stat(path)
 	if err != nil {
 		c.drop(path)
-		return read(path) // which says why
+		return read(path) // with the reason
 	}
 	c.mu.Lock()
 	known, ok := c.entries[path]

@@ -1,7 +1,7 @@
 // Package heads stores the versions of the heads that were trained on site, in the data folder:
 //
 //	heads/NAME/0001.json, 0002.json, ...   a version with its report
-//	heads/NAME/live.json                   the version that answers for the model NAME
+//	heads/NAME/live.json                   which version answers for the model NAME
 //
 // Files are replaced atomically and synced. A damaged one is reported, and never used; it does not hinder the others. What
 // another process changes in the folder is used by the next call: each compares the files with what was read of them.
@@ -34,7 +34,7 @@ const (
 	maxBytes = 80 << 20
 )
 
-// liveFile names the file that says which version is live.
+// liveFile is the name of the file with the number of the live version.
 const liveFile = "live.json"
 
 // Store is a folder of heads. It is safe for concurrent use.
@@ -144,7 +144,7 @@ func (s *Store) Versions(name string) ([]edgelens.HeadVersion, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, _ := s.liveVersion(name) // 0 where it cannot be told
+	live, _ := s.liveVersion(name) // 0 where it is not known
 	var all []edgelens.HeadVersion
 	for _, n := range slices.Backward(numbers) {
 		v, err := s.versions.get(s.path(name, n), func(path string) (edgelens.HeadVersion, error) { return describe(path, name, n) })
@@ -176,7 +176,7 @@ func (s *Store) Rollback(name string, version int) (int, error) {
 	return version, s.setLive(name, version)
 }
 
-// older returns the newest version that is older than the live one, of those that are not damaged. Where it cannot be told which
+// older returns the newest version that is older than the live one, of those that are not damaged. Where it is not known which
 // is live, that is the newest of all.
 func (s *Store) older(name string) (int, error) {
 	versions, err := s.Versions(name)
@@ -264,7 +264,7 @@ func (s *Store) liveVersion(name string) (int, error) {
 		}
 		var l storedLive
 		if err := json.Unmarshal(data, &l); err != nil || l.Version < 1 {
-			return 0, fmt.Errorf("%w: the file that says which version of the head %s is live is damaged; `edgelens head rollback %s` writes it again", edgelens.ErrModel, name, name)
+			return 0, fmt.Errorf("%w: the file with the number of the live version of the head %s is damaged; `edgelens head rollback %s` writes it again", edgelens.ErrModel, name, name)
 		}
 		return l.Version, nil
 	})
@@ -292,7 +292,7 @@ func (s *Store) prune(name string, numbers []int) {
 	}
 }
 
-// read returns what a file holds. The error wraps fs.ErrNotExist, or says what is wrong with it.
+// read returns what a file holds. The error wraps fs.ErrNotExist, or is what is wrong with it.
 func read(path, name string, version int) (*head.Head, *edgelens.TrainingReport, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -21,7 +21,7 @@ type storedVersion struct {
 	Report *storedReport   `json:"report,omitempty"`
 }
 
-// storedLive is the form of the file that says which version is live.
+// storedLive is the form of the file with the number of the live version.
 type storedLive struct {
 	Version int `json:"version"`
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/learn/head"
 	"edgelens/learn/softmax"
 )
@@ -39,6 +40,8 @@ type Options struct {
 	Threshold *float64
 	// Workers is how many folds are computed at once; 0 for as many as there are processors.
 	Workers int
+	// Background computes at a low thread priority.
+	Background bool
 	// Now is the time of the head; zero for the present.
 	Now time.Time
 }
@@ -48,7 +51,7 @@ const (
 	// MinExamples is how many examples each label needs: one to train on, one to choose by, one to measure with.
 	MinExamples = 3
 	// MaxExamples bounds the time that a training takes.
-	MaxExamples = 20000
+	MaxExamples = 10000
 )
 
 // Kept is the share of right held-out answers that a threshold keeps where none is given.
@@ -78,11 +81,12 @@ func Run(ctx context.Context, examples []edgelens.Example, o Options, progress P
 	m := methodOf(o.Method)
 	folds := split(data.Classes, len(labels), o.Seed)
 	steps := newSteps(len(folds)*m.fits()+1, progress)
-	answers, l2, err := crossValidate(ctx, data, len(labels), folds, m, cmp.Or(o.Workers, runtime.GOMAXPROCS(0)), steps)
+	answers, l2, err := crossValidate(ctx, data, len(labels), folds, m, o, steps)
 	if err != nil {
 		return nil, nil, ended(err)
 	}
-	params, err := m.fit(ctx, data, softmax.New(len(labels), len(data.Features[0])), l2)
+	var params softmax.Params
+	background.Run(o.Background, func() { params, err = m.fit(ctx, data, softmax.New(len(labels), len(data.Features[0])), l2) })
 	if err != nil {
 		return nil, nil, ended(err)
 	}
@@ -123,35 +127,19 @@ func ended(err error) error {
 
 // crossValidate returns the logits of each example by a head that was not trained on it, and the weight decay that is best for
 // the examples that were held out to choose it.
-func crossValidate(ctx context.Context, data softmax.Data, classes int, folds [][]int, m method, workers int, steps *steps) ([]answer, float64, error) {
+func crossValidate(ctx context.Context, data softmax.Data, classes int, folds [][]int, m method, o Options, steps *steps) ([]answer, float64, error) {
 	answers := make([]answer, data.Len())
 	losses := make([][]float64, len(folds)) // of each fold, by weight decay
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, workers))
-	for i, held := range folds {
-		group.Go(func() error {
-			chosen := folds[(i+1)%len(folds)]
-			var rest []int
-			for j, fold := range folds {
-				if j != i && j != (i+1)%len(folds) {
-					rest = append(rest, fold...)
-				}
-			}
-			start := softmax.New(classes, len(data.Features[0]))
-			var err error
-			if losses[i], err = validationLosses(ctx, data.At(rest), data.At(chosen), start, m, steps); err != nil {
-				return err
-			}
-			params, err := m.fit(ctx, data.At(append(rest, chosen...)), start, m.decays[smallest(losses[i])])
-			if err != nil {
-				return err
-			}
-			for _, n := range held {
-				answers[n] = answer{logits: make([]float64, classes), class: data.Classes[n]}
-				params.Logits(data.Features[n], answers[n].logits)
-			}
-			steps.done()
-			return nil
+	group.SetLimit(max(1, cmp.Or(o.Workers, runtime.GOMAXPROCS(0))))
+	for i := range folds {
+		group.Go(func() (err error) {
+			background.Run(o.Background, func() {
+				losses[i], err = validate(ctx, data, classes, folds, i, m, steps, func(n int, logits []float64) {
+					answers[n] = answer{logits: logits, class: data.Classes[n]}
+				})
+			})
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -164,6 +152,34 @@ func crossValidate(ctx context.Context, data softmax.Data, classes int, folds []
 		}
 	}
 	return answers, m.decays[smallest(sums)], nil
+}
+
+// validate trains a head on all folds but one, passes its logits for each example of that one to answer, and returns the losses of
+// validationLosses for the fold after it.
+func validate(ctx context.Context, data softmax.Data, classes int, folds [][]int, held int, m method, steps *steps, answer func(n int, logits []float64)) ([]float64, error) {
+	next := (held + 1) % len(folds)
+	var rest []int
+	for i, fold := range folds {
+		if i != held && i != next {
+			rest = append(rest, fold...)
+		}
+	}
+	start := softmax.New(classes, len(data.Features[0]))
+	losses, err := validationLosses(ctx, data.At(rest), data.At(folds[next]), start, m, steps)
+	if err != nil {
+		return nil, err
+	}
+	params, err := m.fit(ctx, data.At(append(rest, folds[next]...)), start, m.decays[smallest(losses)])
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range folds[held] {
+		logits := make([]float64, classes)
+		params.Logits(data.Features[n], logits)
+		answer(n, logits)
+	}
+	steps.done()
+	return losses, nil
 }
 
 // validationLosses returns, for each weight decay, the sum of the losses of held by a head trained on data: each from the
