@@ -103,11 +103,11 @@ test-fast: setup ## Run in a minute the tests that start no server, without the 
 test: setup ## Install what is missing and run every test, with the race detector
 	@$(TEST) -race $(SERVERS_LAST)
 
-test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite; SHORT=1: without those that start servers or browsers)
-	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) ./...
+test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite; SHORT=1: without those that start servers or browsers; EVERY=3: a third of the packages, others with each commit)
+	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) $$(scripts/some-packages $(or $(EVERY),1) ./...)
 
-test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts
-	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile ./preprocess/... ./inference/...
+test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts (EVERY=2: of half of them, others with each commit)
+	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile $$(scripts/some-packages $(or $(EVERY),1) ./preprocess/... ./inference/...)
 
 test-tflite-2.20: setup ## Run the runtime's tests with TensorFlow Lite 2.20 (by Maven), whose XNNPACK has other options
 	@scripts/test-tflite-2.20

@@ -43,3 +43,31 @@ type LabelCount struct {
 	Label string
 	Count int
 }
+
+// ExampleFilter selects a page of the examples of a dataset.
+type ExampleFilter struct {
+	Dataset string
+	// Visible selects those that the client may see; nil means all.
+	Visible *Visibility
+	// Label selects those with that label; empty means all.
+	Label string
+	// NotOf selects those of other owners than that one; empty means all.
+	NotOf string
+	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
+	Limit int
+	// Cursor is the one that the previous page returned; empty means the first page.
+	Cursor string
+}
+
+// ExampleSpec is an example that is to be added to a dataset.
+type ExampleSpec struct {
+	Dataset, Label string
+	// Result is the id of the result that it corrects; "" for none.
+	Result string
+	// Request is the recognition that gives the embedding. Without an Image, that of Result is taken. Model, the extractor, and
+	// View are for the first example of a dataset; for others they are empty, or those of the dataset. It is changed.
+	Request *Request
+}
+
+// EmbeddingProgress is how many outdated embeddings of a dataset were made anew, and how many are left.
+type EmbeddingProgress struct{ Done, Left int }

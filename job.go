@@ -45,8 +45,9 @@ type JobSpec struct {
 	Owner string
 	// Queue is QueueInteractive or QueueBulk.
 	Queue string
-	// Model, TopK, MinScore, View and NoCache are those of a Request.
+	// Model, Task, TopK, MinScore, View and NoCache are those of a Request.
 	Model    string
+	Task     string
 	TopK     int
 	MinScore float64
 	View     View

@@ -66,7 +66,7 @@ func (s *Server) checkAccess(next echo.HandlerFunc) echo.HandlerFunc {
 			return s.deny(c, needed, errNoCSRF)
 		}
 		if deviceRoutes[route(c)] && c.Request().Method != http.MethodGet {
-			x.action = "change" // of devices, commands, models or the outbox
+			x.action = "change" // of devices, commands, models, datasets or the outbox
 		}
 		return next(c)
 	}

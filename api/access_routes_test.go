@@ -14,16 +14,19 @@ import (
 
 // wanted are the scopes that each route needs, any of them; "open" for none, "key" for any key.
 var wanted = map[string]string{
-	"POST /api/recognize": "recognize", "POST /api/recognize_cached": "recognize", "POST /api/recognize_async": "jobs",
+	"POST /api/recognize": "recognize", "POST /api/recognize_cached": "recognize", "POST /api/recognize_async": "jobs", "POST /api/similar": "recognize",
 	"GET /api/jobs": "jobs page", "GET /api/jobs/:id": "jobs page", "DELETE /api/jobs/:id": "jobs",
 	"GET /api/results/export": "results page", "GET /api/devices/:id/records": "devices page", "DELETE /api/devices/:id": "devices",
 	"POST /api/models/:name/load": "", "POST /api/models/:name/unload": "", "GET /api/activity": "metrics page", "GET /api/settings": "page",
 	"GET /docs/docs.css": "key", "GET /docs/docs.js": "key", "GET /docs/runbook": "key",
-	"GET /api/results": "results page", "GET /api/results/:id": "results page", "GET /api/results/:id/image": "results page", "GET /api/events": "jobs results devices page",
+	"GET /api/results": "results page", "GET /api/results/:id": "results page", "GET /api/results/:id/image": "results page", "GET /api/results/:id/similar": "results page", "GET /api/events": "jobs results devices page",
 	"GET /api/sensors": "devices page", "GET /api/sensors/:id/points": "devices page", "GET /api/sensors/stream": "devices page", "GET /api/insights": "devices page",
 	"GET /api/states": "devices page", "GET /api/states/:name": "devices page", "POST /api/states/:name/images": "devices", "DELETE /api/states/:name": "",
 	"GET /api/devices": "devices page", "GET /api/devices/:id": "devices page", "PATCH /api/devices/:id": "devices", "GET /api/not-understood": "devices page",
 	"GET /api/devices/:id/commands": "commands", "POST /api/devices/:id/commands": "commands", "GET /api/devices/:id/commands/:command_id": "commands", "POST /": "commands",
+	"GET /api/datasets": "learn page", "GET /api/datasets/:name": "learn page", "DELETE /api/datasets/:name": "learn", "POST /api/datasets/:name/embed": "learn",
+	"GET /api/datasets/:name/examples": "learn page", "POST /api/datasets/:name/examples": "learn", "PATCH /api/datasets/:name/examples/:id": "learn",
+	"DELETE /api/datasets/:name/examples/:id": "learn", "GET /api/datasets/:name/examples/:id/image": "learn page",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
 	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
 	"DELETE /api/sensors": "", "DELETE /api/sensors/:id": "", "DELETE /api/results": "", "DELETE /api/results/:id": "", "POST /api/restore/release": "",

@@ -1001,6 +1001,24 @@ func (e SystemStateStatus) Valid() bool {
 	}
 }
 
+// Defines values for Task.
+const (
+	TaskClassification Task = "classification"
+	TaskEmbedding      Task = "embedding"
+)
+
+// Valid indicates whether the value is a known member of the Task enum.
+func (e Task) Valid() bool {
+	switch e {
+	case TaskClassification:
+		return true
+	case TaskEmbedding:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TensorDtype.
 const (
 	Float32 TensorDtype = "float32"
@@ -1164,6 +1182,34 @@ type Condition struct {
 
 // ConditionSeverity defines model for Condition.Severity.
 type ConditionSeverity string
+
+// Dataset Example: {"changed_at":"2026-05-01T10:04:00Z","created_at":"2026-05-01T10:00:00Z","examples":21,"extractor":{"digest":"sha256:00","name":"mobilenet_v1_embedding"},"fit":"pad","image_bytes":1804312,"labels":[{"count":12,"label":"closed"},{"count":9,"label":"open"}],"name":"gate"}
+type Dataset struct {
+	ChangedAt time.Time `json:"changed_at"`
+	CreatedAt time.Time `json:"created_at"`
+	Examples  int       `json:"examples"`
+	Extractor ModelRef  `json:"extractor"`
+
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit        *Fit  `json:"fit,omitempty"`
+	ImageBytes int64 `json:"image_bytes"`
+
+	// Labels By label
+	Labels []LabelCount `json:"labels"`
+	Name   string       `json:"name"`
+
+	// Region A rectangle, in shares of the upright image's width and height: x + width and y + height are at most 1
+	//
+	// Example: {"height":1,"width":0.5,"x":0.25,"y":0}
+	Region *Region `json:"region,omitempty"`
+}
+
+// DatasetList defines model for DatasetList.
+type DatasetList struct {
+	Datasets []Dataset `json:"datasets"`
+}
 
 // Delivery Example: {"attempts":2,"delivered_at":"2026-05-01T10:00:03Z","sink":"webhook","state":"delivered"}
 type Delivery struct {
@@ -1376,19 +1422,79 @@ type DeviceRecords struct {
 // DeviceState defines model for DeviceState.
 type DeviceState string
 
+// EmbeddingProgress defines model for EmbeddingProgress.
+type EmbeddingProgress struct {
+	Done int `json:"done"`
+	Left int `json:"left"`
+}
+
 // ErasureResult defines model for ErasureResult.
 type ErasureResult struct {
 	// Complete false where there may be more, for the same call
 	Complete bool `json:"complete"`
 
 	// DryRun Whether this was only counted
-	DryRun            bool  `json:"dry_run"`
+	DryRun bool `json:"dry_run"`
+
+	// Examples Examples of datasets that were made of the results
+	Examples          int64 `json:"examples"`
 	ImageBytes        int64 `json:"image_bytes"`
 	Images            int64 `json:"images"`
 	Jobs              int64 `json:"jobs"`
 	Records           int64 `json:"records"`
 	Results           int64 `json:"results"`
 	UndeliveredEvents int64 `json:"undelivered_events"`
+}
+
+// Example Example: {"bytes":85919,"created_at":"2026-05-01T10:00:00Z","dataset":"gate","extractor":{"digest":"sha256:00","name":"mobilenet_v1_embedding"},"id":"0197a000-0000-7000-8000-00000000000c","label":"open","sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}
+type Example struct {
+	// Bytes The size of the image
+	Bytes     int64     `json:"bytes"`
+	CreatedAt time.Time `json:"created_at"`
+	Dataset   string    `json:"dataset"`
+
+	// Device What took the image
+	Device    *string            `json:"device,omitempty"`
+	Extractor ModelRef           `json:"extractor"`
+	Id        openapi_types.UUID `json:"id"`
+	Label     string             `json:"label"`
+
+	// ResultId The result that it corrects
+	ResultId *openapi_types.UUID `json:"result_id,omitempty"`
+
+	// Sha256 The digest of the image
+	Sha256 string `json:"sha256"`
+}
+
+// ExampleChange Example: {"label":"closed"}
+type ExampleChange struct {
+	Label string `json:"label"`
+}
+
+// ExampleJSON Example: {"label":"open","result_id":"0197a000-0000-7000-8000-00000000000b"}
+type ExampleJSON struct {
+	Extractor *string `json:"extractor,omitempty"`
+
+	// Fit How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
+	// the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
+	// scores are averaged; `pad`, the whole image between gray bars.
+	Fit *Fit `json:"fit,omitempty"`
+
+	// Image The image in base64
+	Image *[]byte `json:"image,omitempty"`
+	Label string  `json:"label"`
+
+	// Region A region as an object, or as text, x,y,width,height
+	Region   *RegionInput        `json:"region,omitempty"`
+	ResultId *openapi_types.UUID `json:"result_id,omitempty"`
+}
+
+// ExampleList defines model for ExampleList.
+type ExampleList struct {
+	Examples []Example `json:"examples"`
+
+	// Next The cursor of the next page; absent on the last
+	Next *string `json:"next,omitempty"`
 }
 
 // FileTensor defines model for FileTensor.
@@ -1462,7 +1568,10 @@ type ImageJSON struct {
 
 	// Region A region as an object, or as text, x,y,width,height
 	Region *RegionInput `json:"region,omitempty"`
-	TopK   *int         `json:"top_k,omitempty"`
+
+	// Task What a model gives, and what is asked of it
+	Task *Task `json:"task,omitempty"`
+	TopK *int  `json:"top_k,omitempty"`
 }
 
 // Insight defines model for Insight.
@@ -1612,6 +1721,12 @@ type KernelCheckResult string
 // KeySet defines model for KeySet.
 type KeySet struct {
 	Keys []PublicKey `json:"keys"`
+}
+
+// LabelCount defines model for LabelCount.
+type LabelCount struct {
+	Count int    `json:"count"`
+	Label string `json:"label"`
 }
 
 // LinkState A server that the service uses; `broker` is absent where there is no MQTT
@@ -1952,12 +2067,17 @@ type QueueState struct {
 // Recognition defines model for Recognition.
 type Recognition struct {
 	// Accelerator gpu if that ran the model (inference.accelerators); absent for the processor
-	Accelerator *string   `json:"accelerator,omitempty"`
-	Cached      bool      `json:"cached"`
-	Image       ImageInfo `json:"image"`
-	Model       ModelRef  `json:"model"`
+	Accelerator *string `json:"accelerator,omitempty"`
+	Cached      bool    `json:"cached"`
 
-	// Predictions Highest probability first; ties by class id
+	// Embedding The feature vector of a model of the task `embedding`, of length 1: the sum of the products of two vectors is their cosine similarity. Absent from predictions, and from lists and exports of jobs and results
+	//
+	// Example: [0.6,0,0.8]
+	Embedding *[]float32 `json:"embedding,omitempty"`
+	Image     ImageInfo  `json:"image"`
+	Model     ModelRef   `json:"model"`
+
+	// Predictions Highest probability first; ties by class id. Empty for an embedding
 	Predictions []Prediction `json:"predictions"`
 
 	// Quality Whether the image is usable, if images are rated (the setting recognize.quality)
@@ -2287,6 +2407,20 @@ type SettingList struct {
 	Settings []Setting `json:"settings"`
 }
 
+// SimilarResult defines model for SimilarResult.
+type SimilarResult struct {
+	Result StoredResult `json:"result"`
+
+	// Similarity The cosine similarity of the embeddings: 1 for the same image
+	Similarity float64 `json:"similarity"`
+}
+
+// SimilarResults defines model for SimilarResults.
+type SimilarResults struct {
+	// Results The most similar first
+	Results []SimilarResult `json:"results"`
+}
+
 // SinkState Example: {"bytes":1536,"dropped":0,"events":3,"set_aside":0,"sink":"webhook"}
 type SinkState struct {
 	Bytes int64 `json:"bytes"`
@@ -2553,6 +2687,9 @@ type SystemState struct {
 // SystemStateStatus As of `/readyz`
 type SystemStateStatus string
 
+// Task What a model gives, and what is asked of it
+type Task string
+
 // Tensor defines model for Tensor.
 type Tensor struct {
 	Dtype TensorDtype `json:"dtype"`
@@ -2600,8 +2737,17 @@ type View struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DatasetName Example: gate
+type DatasetName = string
+
 // DryRun defines model for DryRun.
 type DryRun = bool
+
+// ExampleID defines model for ExampleID.
+type ExampleID = openapi_types.UUID
+
+// ExtractorName defines model for ExtractorName.
+type ExtractorName = string
 
 // FitOption How an image is shown to a model whose input has another aspect ratio: `center`, the largest part in the middle that has
 // the input's; `stretch`, the whole image, distorted; `sweep`, several overlapping parts from one end to the other, whose
@@ -2619,6 +2765,9 @@ type Limit = int
 
 // MinScore defines model for MinScore.
 type MinScore = float64
+
+// MinSimilarity defines model for MinSimilarity.
+type MinSimilarity = float64
 
 // ModelName defines model for ModelName.
 type ModelName = string
@@ -2645,6 +2794,15 @@ type ResultSource = Source
 // SeriesID defines model for SeriesID.
 type SeriesID = openapi_types.UUID
 
+// SimilarDevice defines model for SimilarDevice.
+type SimilarDevice = string
+
+// SimilarLimit defines model for SimilarLimit.
+type SimilarLimit = int
+
+// SimilarSince defines model for SimilarSince.
+type SimilarSince = time.Time
+
 // Since defines model for Since.
 type Since = time.Time
 
@@ -2653,6 +2811,9 @@ type StateName = string
 
 // TTL Example: 30s
 type TTL = string
+
+// TaskOption What a model gives, and what is asked of it
+type TaskOption = Task
 
 // TopK defines model for TopK.
 type TopK = int
@@ -2678,6 +2839,12 @@ type Unauthorized = Problem
 // Image defines model for Image.
 type Image = ImageJSON
 
+// ImageAlone defines model for ImageAlone.
+type ImageAlone struct {
+	// Image The image in base64, with or without a `data:...;base64,` prefix
+	Image string `json:"image"`
+}
+
 // SendToDefaultParams defines parameters for SendToDefault.
 type SendToDefaultParams struct {
 	// Ttl Time after which an unsent command expires: 2s to 24h, or seconds. Without it, the setting terminal.command_ttl.
@@ -2688,6 +2855,30 @@ type SendToDefaultParams struct {
 type GetActivityParams struct {
 	// Window The length: 1m to 6h, or seconds; 15m by default.
 	Window *string `form:"window,omitempty" json:"window,omitempty"`
+}
+
+// EmbedDatasetParams defines parameters for EmbedDataset.
+type EmbedDatasetParams struct {
+	// Extractor A model of the task `embedding`; without it, that of the dataset, or the default one.
+	Extractor *ExtractorName `form:"extractor,omitempty" json:"extractor,omitempty"`
+}
+
+// ListExamplesParams defines parameters for ListExamples.
+type ListExamplesParams struct {
+	// Label Only examples with this label.
+	Label *string `form:"label,omitempty" json:"label,omitempty"`
+
+	// Limit Maximum number of entries.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page; empty for the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetExampleImageParams defines parameters for GetExampleImage.
+type GetExampleImageParams struct {
+	// IfNoneMatch The `ETag` of the client's copy: if it is current, the response is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListDevicesParams defines parameters for ListDevices.
@@ -2816,6 +3007,21 @@ type GetResultImageParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListSimilarResultsParams defines parameters for ListSimilarResults.
+type ListSimilarResultsParams struct {
+	// Limit Maximum number of results, 10 by default.
+	Limit *SimilarLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// MinSimilarity Least cosine similarity, 0 by default. Two images of one thing often have 0.8 and more, of different ones 0.3 to 0.7.
+	MinSimilarity *MinSimilarity `form:"min_similarity,omitempty" json:"min_similarity,omitempty"`
+
+	// Device Only results of this device.
+	Device *SimilarDevice `form:"device,omitempty" json:"device,omitempty"`
+
+	// Since Only results from this time on.
+	Since *SimilarSince `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // EraseSensorsParams defines parameters for EraseSensors.
 type EraseSensorsParams struct {
 	// Device The device, as in `/api/sensors`.
@@ -2866,6 +3072,30 @@ type ServerInterface interface {
 	// GetActivity Get the activity of the last minutes
 	// (GET /api/activity)
 	GetActivity(ctx echo.Context, params GetActivityParams) error
+	// ListDatasets List datasets
+	// (GET /api/datasets)
+	ListDatasets(ctx echo.Context) error
+	// RemoveDataset Remove a dataset
+	// (DELETE /api/datasets/{name})
+	RemoveDataset(ctx echo.Context, name DatasetName) error
+	// GetDataset Get a dataset
+	// (GET /api/datasets/{name})
+	GetDataset(ctx echo.Context, name DatasetName) error
+	// EmbedDataset Make outdated embeddings anew
+	// (POST /api/datasets/{name}/embed)
+	EmbedDataset(ctx echo.Context, name DatasetName, params EmbedDatasetParams) error
+	// ListExamples List examples, newest first
+	// (GET /api/datasets/{name}/examples)
+	ListExamples(ctx echo.Context, name DatasetName, params ListExamplesParams) error
+	// RemoveExample Remove an example
+	// (DELETE /api/datasets/{name}/examples/{id})
+	RemoveExample(ctx echo.Context, name DatasetName, id ExampleID) error
+	// ChangeExample Change the label of an example
+	// (PATCH /api/datasets/{name}/examples/{id})
+	ChangeExample(ctx echo.Context, name DatasetName, id ExampleID) error
+	// GetExampleImage Get the image of an example
+	// (GET /api/datasets/{name}/examples/{id}/image)
+	GetExampleImage(ctx echo.Context, name DatasetName, id ExampleID, params GetExampleImageParams) error
 	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx echo.Context, params ListDevicesParams) error
@@ -2941,6 +3171,9 @@ type ServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx echo.Context, id openapi_types.UUID, params GetResultImageParams) error
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx echo.Context, params EraseSensorsParams) error
@@ -3017,6 +3250,203 @@ func (w *ServerInterfaceWrapper) GetActivity(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetActivity(ctx, params)
+	return err
+}
+
+// ListDatasets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDatasets(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDatasets(ctx)
+	return err
+}
+
+// RemoveDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveDataset(ctx, name)
+	return err
+}
+
+// GetDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDataset(ctx, name)
+	return err
+}
+
+// EmbedDataset converts echo context to params.
+func (w *ServerInterfaceWrapper) EmbedDataset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EmbedDatasetParams
+	// ------------- Optional query parameter "extractor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "extractor", ctx.QueryParams(), &params.Extractor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter extractor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EmbedDataset(ctx, name, params)
+	return err
+}
+
+// ListExamples converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExamples(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExamplesParams
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", ctx.QueryParams(), &params.Label, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter label: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExamples(ctx, name, params)
+	return err
+}
+
+// RemoveExample converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveExample(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "id" -------------
+	var id ExampleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveExample(ctx, name, id)
+	return err
+}
+
+// ChangeExample converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeExample(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "id" -------------
+	var id ExampleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeExample(ctx, name, id)
+	return err
+}
+
+// GetExampleImage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExampleImage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name DatasetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "id" -------------
+	var id ExampleID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetExampleImageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExampleImage(ctx, name, id, params)
 	return err
 }
 
@@ -3601,6 +4031,52 @@ func (w *ServerInterfaceWrapper) GetResultImage(ctx echo.Context) error {
 	return err
 }
 
+// ListSimilarResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSimilarResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSimilarResultsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_similarity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_similarity", ctx.QueryParams(), &params.MinSimilarity, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_similarity: %s", err))
+	}
+
+	// ------------- Optional query parameter "device" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "device", ctx.QueryParams(), &params.Device, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter device: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSimilarResults(ctx, id, params)
+	return err
+}
+
 // EraseSensors converts echo context to params.
 func (w *ServerInterfaceWrapper) EraseSensors(ctx echo.Context) error {
 	var err error
@@ -3857,6 +4333,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.POST(options.BaseURL+"/", wrapper.SendToDefault, options.OperationMiddlewares["sendToDefault"]...)
 	router.GET(options.BaseURL+"/api/activity", wrapper.GetActivity, options.OperationMiddlewares["getActivity"]...)
+	router.GET(options.BaseURL+"/api/datasets", wrapper.ListDatasets, options.OperationMiddlewares["listDatasets"]...)
+	router.DELETE(options.BaseURL+"/api/datasets/:name", wrapper.RemoveDataset, options.OperationMiddlewares["removeDataset"]...)
+	router.GET(options.BaseURL+"/api/datasets/:name", wrapper.GetDataset, options.OperationMiddlewares["getDataset"]...)
+	router.POST(options.BaseURL+"/api/datasets/:name/embed", wrapper.EmbedDataset, options.OperationMiddlewares["embedDataset"]...)
+	router.GET(options.BaseURL+"/api/datasets/:name/examples", wrapper.ListExamples, options.OperationMiddlewares["listExamples"]...)
+	router.DELETE(options.BaseURL+"/api/datasets/:name/examples/:id", wrapper.RemoveExample, options.OperationMiddlewares["removeExample"]...)
+	router.PATCH(options.BaseURL+"/api/datasets/:name/examples/:id", wrapper.ChangeExample, options.OperationMiddlewares["changeExample"]...)
+	router.GET(options.BaseURL+"/api/datasets/:name/examples/:id/image", wrapper.GetExampleImage, options.OperationMiddlewares["getExampleImage"]...)
 	router.GET(options.BaseURL+"/api/devices", wrapper.ListDevices, options.OperationMiddlewares["listDevices"]...)
 	router.DELETE(options.BaseURL+"/api/devices/:id", wrapper.ForgetDevice, options.OperationMiddlewares["forgetDevice"]...)
 	router.GET(options.BaseURL+"/api/devices/:id", wrapper.GetDevice, options.OperationMiddlewares["getDevice"]...)
@@ -3882,6 +4366,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/results/:id", wrapper.EraseResult, options.OperationMiddlewares["eraseResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id", wrapper.GetResult, options.OperationMiddlewares["getResult"]...)
 	router.GET(options.BaseURL+"/api/results/:id/image", wrapper.GetResultImage, options.OperationMiddlewares["getResultImage"]...)
+	router.GET(options.BaseURL+"/api/results/:id/similar", wrapper.ListSimilarResults, options.OperationMiddlewares["listSimilarResults"]...)
 	router.DELETE(options.BaseURL+"/api/sensors", wrapper.EraseSensors, options.OperationMiddlewares["eraseSensors"]...)
 	router.GET(options.BaseURL+"/api/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
 	router.DELETE(options.BaseURL+"/api/sensors/:id", wrapper.EraseSensor, options.OperationMiddlewares["eraseSensor"]...)
@@ -4201,6 +4686,1144 @@ func (response GetActivity421ApplicationProblemPlusJSONResponse) VisitGetActivit
 type GetActivity429ApplicationProblemPlusJSONResponse Problem
 
 func (response GetActivity429ApplicationProblemPlusJSONResponse) VisitGetActivityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasetsRequestObject struct {
+}
+
+type ListDatasetsResponseObject interface {
+	VisitListDatasetsResponse(w http.ResponseWriter) error
+}
+
+type ListDatasets200JSONResponse DatasetList
+
+func (response ListDatasets200JSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasets400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDatasets400ApplicationProblemPlusJSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDatasets401ApplicationProblemPlusJSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasets403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDatasets403ApplicationProblemPlusJSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasets421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDatasets421ApplicationProblemPlusJSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDatasets429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListDatasets429ApplicationProblemPlusJSONResponse) VisitListDatasetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDatasetRequestObject struct {
+	Name DatasetName `json:"name"`
+}
+
+type RemoveDatasetResponseObject interface {
+	VisitRemoveDatasetResponse(w http.ResponseWriter) error
+}
+
+type RemoveDataset204Response struct {
+}
+
+func (response RemoveDataset204Response) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveDataset400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveDataset400ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveDataset401ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset403ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset403ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset404ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset404ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset408ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset408ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset421ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset421ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset429ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset429ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveDataset503ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDataset507ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveDataset507ApplicationProblemPlusJSONResponse) VisitRemoveDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDatasetRequestObject struct {
+	Name DatasetName `json:"name"`
+}
+
+type GetDatasetResponseObject interface {
+	VisitGetDatasetResponse(w http.ResponseWriter) error
+}
+
+type GetDataset200JSONResponse Dataset
+
+func (response GetDataset200JSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataset400ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetDataset401ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDataset403ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDataset404ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDataset421ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDataset429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetDataset429ApplicationProblemPlusJSONResponse) VisitGetDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDatasetRequestObject struct {
+	Name   DatasetName `json:"name"`
+	Params EmbedDatasetParams
+}
+
+type EmbedDatasetResponseObject interface {
+	VisitEmbedDatasetResponse(w http.ResponseWriter) error
+}
+
+type EmbedDataset200JSONResponse EmbeddingProgress
+
+func (response EmbedDataset200JSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response EmbedDataset400ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EmbedDataset401ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset403ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset403ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset404ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset404ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset408ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset408ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset409ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset409ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset421ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset421ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset422ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset422ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset429ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset429ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset500ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset500ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response EmbedDataset503ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset504ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset504ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EmbedDataset507ApplicationProblemPlusJSONResponse Problem
+
+func (response EmbedDataset507ApplicationProblemPlusJSONResponse) VisitEmbedDatasetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamplesRequestObject struct {
+	Name   DatasetName `json:"name"`
+	Params ListExamplesParams
+}
+
+type ListExamplesResponseObject interface {
+	VisitListExamplesResponse(w http.ResponseWriter) error
+}
+
+type ListExamples200JSONResponse ExampleList
+
+func (response ListExamples200JSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamples400ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExamples401ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListExamples403ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListExamples404ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListExamples421ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExamples429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListExamples429ApplicationProblemPlusJSONResponse) VisitListExamplesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExampleRequestObject struct {
+	Name DatasetName `json:"name"`
+	Id   ExampleID   `json:"id"`
+}
+
+type RemoveExampleResponseObject interface {
+	VisitRemoveExampleResponse(w http.ResponseWriter) error
+}
+
+type RemoveExample204Response struct {
+}
+
+func (response RemoveExample204Response) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveExample400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveExample400ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveExample401ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample403ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveExample403ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample404ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveExample404ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample421ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveExample421ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample429ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveExample429ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveExample503ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveExample507ApplicationProblemPlusJSONResponse Problem
+
+func (response RemoveExample507ApplicationProblemPlusJSONResponse) VisitRemoveExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExampleRequestObject struct {
+	Name        DatasetName `json:"name"`
+	Id          ExampleID   `json:"id"`
+	ContentType string
+	Body        io.Reader
+}
+
+type ChangeExampleResponseObject interface {
+	VisitChangeExampleResponse(w http.ResponseWriter) error
+}
+
+type ChangeExample200JSONResponse Example
+
+func (response ChangeExample200JSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeExample400ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeExample401ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample403ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample403ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample404ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample404ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample413ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample413ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample415ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample415ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample421ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample421ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample429ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample429ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeExample503ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeExample507ApplicationProblemPlusJSONResponse Problem
+
+func (response ChangeExample507ApplicationProblemPlusJSONResponse) VisitChangeExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImageRequestObject struct {
+	Name   DatasetName `json:"name"`
+	Id     ExampleID   `json:"id"`
+	Params GetExampleImageParams
+}
+
+type GetExampleImageResponseObject interface {
+	VisitGetExampleImageResponse(w http.ResponseWriter) error
+}
+
+type GetExampleImage200ResponseHeaders struct {
+	CacheControl        string
+	ETag                string
+	XContentTypeOptions string
+}
+
+type GetExampleImage200AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetExampleImage200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetExampleImage200AsteriskResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetExampleImage304Response = NotModifiedResponse
+
+func (response GetExampleImage304Response) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetExampleImage400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExampleImage400ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExampleImage401ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImage403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetExampleImage403ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImage404ApplicationProblemPlusJSONResponse Problem
+
+func (response GetExampleImage404ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImage421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetExampleImage421ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExampleImage429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetExampleImage429ApplicationProblemPlusJSONResponse) VisitGetExampleImageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -7467,6 +9090,137 @@ func (response GetResultImage429ApplicationProblemPlusJSONResponse) VisitGetResu
 	return err
 }
 
+type ListSimilarResultsRequestObject struct {
+	Id     openapi_types.UUID `json:"id"`
+	Params ListSimilarResultsParams
+}
+
+type ListSimilarResultsResponseObject interface {
+	VisitListSimilarResultsResponse(w http.ResponseWriter) error
+}
+
+type ListSimilarResults200JSONResponse SimilarResults
+
+func (response ListSimilarResults200JSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults400ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults401ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults403ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults403ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults404ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults404ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults421ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults421ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults429ApplicationProblemPlusJSONResponse Problem
+
+func (response ListSimilarResults429ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSimilarResults503ApplicationProblemPlusJSONResponse struct {
+	BusyApplicationProblemPlusJSONResponse
+}
+
+func (response ListSimilarResults503ApplicationProblemPlusJSONResponse) VisitListSimilarResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EraseSensorsRequestObject struct {
 	Params EraseSensorsParams
 }
@@ -8764,6 +10518,30 @@ type StrictServerInterface interface {
 	// GetActivity Get the activity of the last minutes
 	// (GET /api/activity)
 	GetActivity(ctx context.Context, request GetActivityRequestObject) (GetActivityResponseObject, error)
+	// ListDatasets List datasets
+	// (GET /api/datasets)
+	ListDatasets(ctx context.Context, request ListDatasetsRequestObject) (ListDatasetsResponseObject, error)
+	// RemoveDataset Remove a dataset
+	// (DELETE /api/datasets/{name})
+	RemoveDataset(ctx context.Context, request RemoveDatasetRequestObject) (RemoveDatasetResponseObject, error)
+	// GetDataset Get a dataset
+	// (GET /api/datasets/{name})
+	GetDataset(ctx context.Context, request GetDatasetRequestObject) (GetDatasetResponseObject, error)
+	// EmbedDataset Make outdated embeddings anew
+	// (POST /api/datasets/{name}/embed)
+	EmbedDataset(ctx context.Context, request EmbedDatasetRequestObject) (EmbedDatasetResponseObject, error)
+	// ListExamples List examples, newest first
+	// (GET /api/datasets/{name}/examples)
+	ListExamples(ctx context.Context, request ListExamplesRequestObject) (ListExamplesResponseObject, error)
+	// RemoveExample Remove an example
+	// (DELETE /api/datasets/{name}/examples/{id})
+	RemoveExample(ctx context.Context, request RemoveExampleRequestObject) (RemoveExampleResponseObject, error)
+	// ChangeExample Change the label of an example
+	// (PATCH /api/datasets/{name}/examples/{id})
+	ChangeExample(ctx context.Context, request ChangeExampleRequestObject) (ChangeExampleResponseObject, error)
+	// GetExampleImage Get the image of an example
+	// (GET /api/datasets/{name}/examples/{id}/image)
+	GetExampleImage(ctx context.Context, request GetExampleImageRequestObject) (GetExampleImageResponseObject, error)
 	// ListDevices List devices
 	// (GET /api/devices)
 	ListDevices(ctx context.Context, request ListDevicesRequestObject) (ListDevicesResponseObject, error)
@@ -8839,6 +10617,9 @@ type StrictServerInterface interface {
 	// GetResultImage Get the image of a result
 	// (GET /api/results/{id}/image)
 	GetResultImage(ctx context.Context, request GetResultImageRequestObject) (GetResultImageResponseObject, error)
+	// ListSimilarResults List the results whose images are similar to that of a result
+	// (GET /api/results/{id}/similar)
+	ListSimilarResults(ctx context.Context, request ListSimilarResultsRequestObject) (ListSimilarResultsResponseObject, error)
 	// EraseSensors Erase the series of a device
 	// (DELETE /api/sensors)
 	EraseSensors(ctx context.Context, request EraseSensorsRequestObject) (EraseSensorsResponseObject, error)
@@ -8936,6 +10717,213 @@ func (sh *strictHandler) GetActivity(ctx echo.Context, params GetActivityParams)
 		return err
 	} else if validResponse, ok := response.(GetActivityResponseObject); ok {
 		return validResponse.VisitGetActivityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDatasets operation middleware
+func (sh *strictHandler) ListDatasets(ctx echo.Context) error {
+	var request ListDatasetsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDatasets(ctx.Request().Context(), request.(ListDatasetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDatasets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDatasetsResponseObject); ok {
+		return validResponse.VisitListDatasetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDataset operation middleware
+func (sh *strictHandler) RemoveDataset(ctx echo.Context, name DatasetName) error {
+	var request RemoveDatasetRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDataset(ctx.Request().Context(), request.(RemoveDatasetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDataset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDatasetResponseObject); ok {
+		return validResponse.VisitRemoveDatasetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDataset operation middleware
+func (sh *strictHandler) GetDataset(ctx echo.Context, name DatasetName) error {
+	var request GetDatasetRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDataset(ctx.Request().Context(), request.(GetDatasetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDataset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDatasetResponseObject); ok {
+		return validResponse.VisitGetDatasetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EmbedDataset operation middleware
+func (sh *strictHandler) EmbedDataset(ctx echo.Context, name DatasetName, params EmbedDatasetParams) error {
+	var request EmbedDatasetRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EmbedDataset(ctx.Request().Context(), request.(EmbedDatasetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EmbedDataset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EmbedDatasetResponseObject); ok {
+		return validResponse.VisitEmbedDatasetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExamples operation middleware
+func (sh *strictHandler) ListExamples(ctx echo.Context, name DatasetName, params ListExamplesParams) error {
+	var request ListExamplesRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExamples(ctx.Request().Context(), request.(ListExamplesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExamples")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExamplesResponseObject); ok {
+		return validResponse.VisitListExamplesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveExample operation middleware
+func (sh *strictHandler) RemoveExample(ctx echo.Context, name DatasetName, id ExampleID) error {
+	var request RemoveExampleRequestObject
+
+	request.Name = name
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveExample(ctx.Request().Context(), request.(RemoveExampleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveExample")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveExampleResponseObject); ok {
+		return validResponse.VisitRemoveExampleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeExample operation middleware
+func (sh *strictHandler) ChangeExample(ctx echo.Context, name DatasetName, id ExampleID) error {
+	var request ChangeExampleRequestObject
+
+	request.Name = name
+	request.Id = id
+	request.ContentType = ctx.Request().Header.Get("Content-Type")
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeExample(ctx.Request().Context(), request.(ChangeExampleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeExample")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeExampleResponseObject); ok {
+		return validResponse.VisitChangeExampleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExampleImage operation middleware
+func (sh *strictHandler) GetExampleImage(ctx echo.Context, name DatasetName, id ExampleID, params GetExampleImageParams) error {
+	var request GetExampleImageRequestObject
+
+	request.Name = name
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExampleImage(ctx.Request().Context(), request.(GetExampleImageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExampleImage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExampleImageResponseObject); ok {
+		return validResponse.VisitGetExampleImageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -9569,6 +11557,32 @@ func (sh *strictHandler) GetResultImage(ctx echo.Context, id openapi_types.UUID,
 		return err
 	} else if validResponse, ok := response.(GetResultImageResponseObject); ok {
 		return validResponse.VisitGetResultImageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSimilarResults operation middleware
+func (sh *strictHandler) ListSimilarResults(ctx echo.Context, id openapi_types.UUID, params ListSimilarResultsParams) error {
+	var request ListSimilarResultsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSimilarResults(ctx.Request().Context(), request.(ListSimilarResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSimilarResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSimilarResultsResponseObject); ok {
+		return validResponse.VisitListSimilarResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

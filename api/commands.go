@@ -26,6 +26,7 @@ const (
 var deviceRoutes = map[string]bool{
 	"/": true, "/api/devices/:id": true, "/api/devices/:id/commands": true, "/api/outbox/retry": true,
 	"/api/models/:name/load": true, "/api/models/:name/unload": true,
+	"/api/datasets/:name": true, "/api/datasets/:name/embed": true, "/api/datasets/:name/examples/:id": true,
 }
 
 // SendCommand implements StrictServerInterface.

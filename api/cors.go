@@ -69,7 +69,7 @@ func checkOrigins(setting string, list []string, any bool) (errs []error) {
 
 // dataPaths and commandPaths are the paths for the two lists of origins.
 var (
-	dataPaths    = []string{"/api/recognize", "/api/recognize_cached", "/api/recognize_async", "/api/jobs", "/api/results", "/api/events", "/api/sensors", "/api/insights"}
+	dataPaths    = []string{"/api/recognize", "/api/recognize_cached", "/api/recognize_async", "/api/similar", "/api/jobs", "/api/results", "/api/events", "/api/sensors", "/api/insights"}
 	commandPaths = []string{"/api/devices"}
 )
 

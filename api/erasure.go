@@ -81,7 +81,7 @@ func (s *Server) EraseResult(ctx context.Context, r EraseResultRequestObject) (E
 
 func newErasure(e edgelens.Erased, dryRun bool) ErasureResult {
 	return ErasureResult{
-		DryRun: dryRun, Complete: e.Complete, Results: e.Results, Records: e.Records, Jobs: e.Jobs,
+		DryRun: dryRun, Complete: e.Complete, Results: e.Results, Records: e.Records, Jobs: e.Jobs, Examples: e.Examples,
 		Images: e.Images, ImageBytes: e.ImageBytes, UndeliveredEvents: e.Undelivered,
 	}
 }
@@ -102,7 +102,7 @@ func auditErasure(ctx context.Context, filter edgelens.ErasureFilter, dryRun boo
 	x.action = "erase"
 	x.audited = []slog.Attr{
 		slog.String("filters", strings.Join(filters, ",")), slog.Bool("dry_run", dryRun), slog.Bool("complete", e.Complete),
-		slog.Int64("results", e.Results), slog.Int64("records", e.Records), slog.Int64("jobs", e.Jobs), slog.Int64("images", e.Images),
+		slog.Int64("results", e.Results), slog.Int64("records", e.Records), slog.Int64("jobs", e.Jobs), slog.Int64("examples", e.Examples), slog.Int64("images", e.Images),
 		slog.Int64("undelivered_events", e.Undelivered),
 	}
 }

@@ -38,7 +38,7 @@ func TestEraseResults(t *testing.T) {
 		counted, erased []edgelens.ErasureFilter
 		want            string
 	}{
-		"device":       {"device=door", 200, nil, []edgelens.ErasureFilter{{Device: "door"}}, `"dry_run":false,"image_bytes":99,"images":2,"jobs":3,"records":4,"results":5,"undelivered_events":6`},
+		"device":       {"device=door", 200, nil, []edgelens.ErasureFilter{{Device: "door"}}, `"dry_run":false,"examples":7,"image_bytes":99,"images":2,"jobs":3,"records":4,"results":5,"undelivered_events":6`},
 		"person":       {"person=" + url.QueryEscape("Zoë 7"), 200, nil, []edgelens.ErasureFilter{{Person: "Zoë 7"}}, `"complete":true`},
 		"time":         {"since=2026-05-01T00:00:00Z&until=2026-06-01T00:00:00Z", 200, nil, []edgelens.ErasureFilter{{Since: since, Until: since.AddDate(0, 1, 0)}}, ""},
 		"dry run":      {"device=door&dry_run=true", 200, []edgelens.ErasureFilter{{Device: "door"}}, nil, `"dry_run":true`},
@@ -54,7 +54,7 @@ func TestEraseResults(t *testing.T) {
 		"label":        {"device=door&label=cat", 400, nil, nil, ""}, // a filter of the list that is none here
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := &eraser{answer: edgelens.Erased{Results: 5, Records: 4, Jobs: 3, Images: 2, ImageBytes: 99, Undelivered: 6, Complete: true}}
+			e := &eraser{answer: edgelens.Erased{Results: 5, Records: 4, Jobs: 3, Examples: 7, Images: 2, ImageBytes: 99, Undelivered: 6, Complete: true}}
 			s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Erasure = e })
 			w := s.do(request(http.MethodDelete, "/api/results?"+test.query, "", nil))
 			if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) {

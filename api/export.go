@@ -134,7 +134,7 @@ func ndjsonWriter(w io.Writer) func([]edgelens.StoredResult) error {
 	encoder := json.NewEncoder(w)
 	return func(page []edgelens.StoredResult) error {
 		for _, result := range page {
-			if err := encoder.Encode(newStoredResult(result)); err != nil {
+			if err := encoder.Encode(newListedResult(result)); err != nil {
 				return err
 			}
 		}

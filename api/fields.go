@@ -80,7 +80,7 @@ func (j *jsonUpload) add(m member) error {
 		}
 		j.image = &m
 		return nil
-	case findOption(m.name) != nil:
+	case j.options.find(m.name) != nil:
 		return j.options.addJSON(m)
 	}
 	j.names = append(j.names, m.name)
@@ -96,6 +96,8 @@ func (j *jsonUpload) end() (upload, error) {
 	switch {
 	case j.err != nil:
 		return upload{}, j.err
+	case j.image == nil && j.options.mayLackImage():
+		return upload{}, nil
 	case j.image == nil:
 		return upload{}, fmt.Errorf(`%w: the JSON has no member "image"%s; put the base64 of the image there: {"image": "<base64>"}`, edgelens.ErrNoImage, butHas(j.names))
 	case len(j.images) > 0:
@@ -202,7 +204,7 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 		if names = append(names, name); err != nil || len(names) > maxFields {
 			return upload{}, fmt.Errorf("%w: the body is no urlencoded form; %s", edgelens.ErrInvalid, howToSend)
 		}
-		switch known := findOption(name); {
+		switch known := u.options.find(name); {
 		case isCredential(name): // checked before
 		case known != nil:
 			if err := u.field(name, value); err != nil {
@@ -224,6 +226,9 @@ func (u *uploadReader) urlencoded(body io.Reader) (upload, error) {
 				return upload{}, err
 			}
 		}
+	}
+	if image == nil && u.options.mayLackImage() {
+		return upload{}, nil
 	}
 	if image == nil {
 		return upload{}, fmt.Errorf(`%w: the urlencoded form has no field "image"%s; %s`, edgelens.ErrNoImage, butHas(names), howToSend)

@@ -58,7 +58,7 @@ func (f *formReader) take(part *multipart.Part) error {
 		return f.file(name, content, head, part.Header.Get("Content-Transfer-Encoding"))
 	case isCredential(name):
 		return nil // checked before
-	case findOption(name) != nil:
+	case f.options.find(name) != nil:
 		if len(head) == headBytes {
 			return fmt.Errorf("%w: the field %s is too long", edgelens.ErrInvalid, name)
 		}
@@ -90,6 +90,9 @@ func (f *formReader) file(name string, content io.Reader, head []byte, encoding 
 func (f *formReader) end() (upload, error) {
 	switch len(f.files) {
 	case 0:
+		if f.options.mayLackImage() {
+			return upload{}, nil
+		}
 		return upload{}, fmt.Errorf(`%w: the form has no file%s; send the image in a field with a file name, such as "file" (curl -F file=@cat.jpg)`, edgelens.ErrNoImage, butHas(f.fields))
 	case 1:
 		return f.image, nil

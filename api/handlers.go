@@ -70,6 +70,9 @@ func NewRecognition(r *edgelens.Result) Recognition {
 			Postprocess: milliseconds(r.Timings.Postprocess), Total: milliseconds(r.Timings.Total),
 		},
 	}
+	if r.Embedding != nil {
+		recognition.Embedding = &r.Embedding
+	}
 	if r.Accelerator != "" {
 		recognition.Accelerator = &r.Accelerator
 	}

@@ -184,8 +184,8 @@ func refuseForeignPages(config Config) echo.MiddlewareFunc {
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if deviceRoutes[route(c)] && protection.Check(c.Request()) != nil {
-				return echo.NewHTTPError(http.StatusForbidden, "A web page of another origin may not send commands to terminals. Send this from a program, or from a page of this service.")
+			if (deviceRoutes[route(c)] || route(c) == examplesRoute) && protection.Check(c.Request()) != nil {
+				return echo.NewHTTPError(http.StatusForbidden, "A web page of another origin may not send commands to terminals, or change what this node learns from. Send this from a program, or from a page of this service.")
 			}
 			return next(c)
 		}

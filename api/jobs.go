@@ -39,16 +39,20 @@ const (
 	pollAfter = 1
 )
 
-// knowsModel rejects a job for a model that is not present now, while the client can
+// knowsModel rejects a job for a model that is not present now, or is for another task, while the client can
 // still correct the request.
-func (s *Server) knowsModel(name string) error {
+func (s *Server) knowsModel(name, task string) error {
 	if name == "" {
 		return s.hasDefault()
 	}
 	for _, m := range s.models.List() {
-		if m.Name == name {
-			return nil
+		if m.Name != name {
+			continue
 		}
+		if task != "" && m.Task != task {
+			return fmt.Errorf("%w: the model %s has the task %s, not %s", edgelens.ErrInvalid, name, m.Task, task)
+		}
+		return nil
 	}
 	return unknownModel(name)
 }
@@ -153,7 +157,7 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 	}
 	list := ListJobs200JSONResponse{Jobs: make([]Job, 0, len(page)), Next: optional(next)}
 	for _, job := range page {
-		list.Jobs = append(list.Jobs, newJob(job))
+		list.Jobs = append(list.Jobs, newJob(withoutEmbedding(job)))
 	}
 	return list, nil
 }
@@ -167,6 +171,22 @@ func readLimit(limit *int) (int, error) {
 	default:
 		return *limit, nil
 	}
+}
+
+// withoutEmbedding is a job for a list, in which vectors would take most of the space.
+func withoutEmbedding(j edgelens.Job) edgelens.Job {
+	j.Result = brief(j.Result)
+	return j
+}
+
+// brief is a result without its embedding, for lists; nil for nil.
+func brief(r *edgelens.Result) *edgelens.Result {
+	if r == nil || r.Embedding == nil {
+		return r
+	}
+	c := *r
+	c.Embedding = nil
+	return &c
 }
 
 func newJob(j edgelens.Job) Job {

@@ -228,7 +228,7 @@ func (s *Server) budgetOf(c echo.Context) *budget {
 }
 
 // answersAtOnce are the routes whose requests wait for their recognition.
-var answersAtOnce = map[string]bool{"/api/recognize": true, "/api/recognize_cached": true}
+var answersAtOnce = map[string]bool{"/api/recognize": true, "/api/recognize_cached": true, "/api/similar": true}
 
 // refuseUnread refuses a request for a recognition that could not be answered in time
 // before its body is read.

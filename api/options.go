@@ -12,7 +12,7 @@ import (
 	"edgelens/internal/similar"
 )
 
-// option is an option of a recognition: in the query, as a field of
+// option is an option of a call with an image: in the query, as a field of
 // a form, or as a member of JSON.
 type option struct {
 	name string
@@ -27,8 +27,10 @@ type option struct {
 	isJSON func(value []byte) bool
 }
 
+// recognizeOptions are those of a recognition.
 var recognizeOptions = []option{
 	{"model", []string{"model_name", "model_id"}, "a name from /api/models", `"mobilenet_v2_1.0_224_int8"`, readText, isJSONString},
+	{"task", nil, edgelens.TaskClassification + " or " + edgelens.TaskEmbedding, `"` + edgelens.TaskEmbedding + `"`, readTask, isJSONString},
 	{"top_k", []string{"top_n", "max_results", "num_results"}, fmt.Sprintf("a whole number from 1 to %d", edgelens.MaxTopK), "3", readTopK, isJSONNumber},
 	{"min_score", []string{"threshold", "score_threshold", "confidence_threshold", "min_confidence", "min_probability"}, "a number from 0 to 1 with a decimal point", "0.5", readScore, isJSONNumber},
 	{"fit", []string{"view", "fit_mode", "object_fit", "resize_mode", "scale_mode"}, fitWanted, `"center"`, readFitOption, isJSONString},
@@ -37,10 +39,13 @@ var recognizeOptions = []option{
 	{"queue", nil, edgelens.QueueInteractive + " or " + edgelens.QueueBulk, `"` + edgelens.QueueBulk + `"`, readQueue, isJSONString},
 }
 
-func findOption(name string) *option {
-	for i := range recognizeOptions {
-		if recognizeOptions[i].name == name {
-			return &recognizeOptions[i]
+// findOption returns an option of a recognition, or nil.
+func findOption(name string) *option { return findIn(recognizeOptions, name) }
+
+func findIn(known []option, name string) *option {
+	for i := range known {
+		if known[i].name == name {
+			return &known[i]
 		}
 	}
 	return nil
@@ -81,6 +86,10 @@ func readBool(text string) (any, bool) {
 	return nil, false
 }
 
+func readTask(text string) (any, bool) {
+	return text, text == edgelens.TaskClassification || text == edgelens.TaskEmbedding
+}
+
 func readQueue(text string) (any, bool) {
 	return text, text == edgelens.QueueInteractive || text == edgelens.QueueBulk
 }
@@ -91,6 +100,8 @@ func isJSONBool(value []byte) bool   { return value[0] == 't' || value[0] == 'f'
 
 // options are the options of one request, from all places.
 type options struct {
+	// known are the options that there are; nil: those of a recognition.
+	known []option
 	given map[string]givenOption
 	// ignored are names of fields that are no options.
 	ignored []string
@@ -101,10 +112,21 @@ type givenOption struct {
 	place string
 }
 
+// all returns the options that there are.
+func (o *options) all() []option {
+	if o.known == nil {
+		return recognizeOptions
+	}
+	return o.known
+}
+
+// find returns an option, or nil.
+func (o *options) find(name string) *option { return findIn(o.all(), name) }
+
 // add reads an option from a place such as "the query". The same value twice is
 // allowed; two different ones are an error, as either could be meant.
 func (o *options) add(name, text, place string) error {
-	known := findOption(name)
+	known := o.find(name)
 	value, ok := known.read(text)
 	if !ok {
 		return fmt.Errorf("%w: %s in %s must be %s, such as %s=%s, and not %q", edgelens.ErrInvalid, name, place, known.what, name, strings.Trim(known.example, `"`), short(text))
@@ -125,7 +147,7 @@ func (o *options) add(name, text, place string) error {
 
 // addJSON reads an option from a JSON body; null is no option.
 func (o *options) addJSON(m member) error {
-	known := findOption(m.name)
+	known := o.find(m.name)
 	if len(m.value) > headBytes {
 		return fmt.Errorf("%w: the member %q is too long", edgelens.ErrInvalid, m.name)
 	}
@@ -147,7 +169,7 @@ func (o *options) addJSON(m member) error {
 // ignore records the name of a field or member that is no option. It is an error
 // if the name is similar to that of one, which the client probably meant.
 func (o *options) ignore(name, place string) error {
-	if meant := meantOption(name); meant != "" {
+	if meant := meantIn(o.all(), name); meant != "" {
 		return fmt.Errorf("%w: there is no option %q; did you mean %s? (in %s)", edgelens.ErrInvalid, short(name), meant, place)
 	}
 	if !slices.Contains(o.ignored, name) {
@@ -156,10 +178,12 @@ func (o *options) ignore(name, place string) error {
 	return nil
 }
 
-// meantOption returns the option with a similar name, or "".
-func meantOption(name string) string {
+// meantOption returns the option of a recognition with a similar name, or "".
+func meantOption(name string) string { return meantIn(recognizeOptions, name) }
+
+func meantIn(known []option, name string) string {
 	plain := plainName(name)
-	for _, o := range recognizeOptions {
+	for _, o := range known {
 		if own := plainName(o.name); similar.Distance(plain, own) <= slips(own, plain) {
 			return o.name
 		}
@@ -200,6 +224,7 @@ func (o *options) request(ctx context.Context) *edgelens.Request {
 	x := exchangeFrom(ctx)
 	req := &edgelens.Request{ID: x.id, Source: "http", Owner: x.key.ID, Client: x.client, Trace: x.trace}
 	req.Model, _ = o.given["model"].value.(string)
+	req.Task, _ = o.given["task"].value.(string)
 	req.TopK, _ = o.given["top_k"].value.(int)
 	req.MinScore, _ = o.given["min_score"].value.(float64)
 	req.View.Fit, _ = o.given["fit"].value.(edgelens.Fit)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,10 @@ func (s *Server) serveRecognize(c echo.Context) error {
 	if _, given := o.given["queue"]; given {
 		return fmt.Errorf("%w: queue is for jobs; also send the header Prefer: respond-async, or POST to /api/recognize_async", edgelens.ErrInvalid)
 	}
-	req := o.request(ctx)
+	req, err := s.newRequest(ctx, o)
+	if err != nil {
+		return err
+	}
 	if err := s.mayUseModel(ctx, req.Model); err != nil {
 		return err
 	}
@@ -60,15 +64,18 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	req := o.request(ctx)
+	req, err := s.newRequest(ctx, o)
+	if err != nil {
+		return err
+	}
 	if err := s.mayUseModel(ctx, req.Model); err != nil {
 		return err
 	}
-	if err := s.knowsModel(req.Model); err != nil {
+	if err := s.knowsModel(req.Model, req.Task); err != nil {
 		return err
 	}
 	spec := edgelens.JobSpec{
-		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
+		Source: "http", Owner: req.Owner, Queue: edgelens.QueueInteractive, Model: req.Model, Task: req.Task, TopK: req.TopK, MinScore: req.MinScore, View: req.View, NoCache: req.NoCache,
 		IdempotencyKey: key, SHA256: hex.EncodeToString(u.sha256[:]), Bytes: int64(len(u.image)), Trace: req.Trace,
 	}
 	if queue, given := o.given["queue"].value.(string); given {
@@ -92,20 +99,47 @@ func (s *Server) serveRecognizeAsync(c echo.Context) error {
 	return s.answer(c, http.StatusAccepted, o, AcceptedJob{TaskId: id, Status: JobStatus(job.Status), StatusUrl: url})
 }
 
+// newRequest returns the request without its image. One for an embedding names the model that gives it, so that a job has
+// the one that was configured when it was accepted.
+func (s *Server) newRequest(ctx context.Context, o *options) (*edgelens.Request, error) {
+	req := o.request(ctx)
+	if req.Task != edgelens.TaskEmbedding {
+		return req, nil
+	}
+	for _, name := range []string{"top_k", "min_score"} {
+		if _, given := o.given[name]; given {
+			return nil, fmt.Errorf("%w: %s is for predictions; leave it out with task=%s", edgelens.ErrInvalid, name, edgelens.TaskEmbedding)
+		}
+	}
+	if req.Model == "" {
+		req.Model = s.embeddingModel
+	}
+	if req.Model == "" {
+		return nil, fmt.Errorf("%w: name the model whose embedding is wanted, as model=NAME; /api/models lists those of task %s", edgelens.ErrInvalid, edgelens.TaskEmbedding)
+	}
+	return req, nil
+}
+
 // readRecognition reads the options from the query and the body, and the image.
 // Invalid options of the query are rejected before the upload is read.
 func (s *Server) readRecognition(c echo.Context) (*options, upload, error) {
 	o := &options{}
+	u, err := s.readOptionsAndImage(c, o)
+	return o, u, err
+}
+
+// readOptionsAndImage is readRecognition for other options.
+func (s *Server) readOptionsAndImage(c echo.Context, o *options) (upload, error) {
 	for name, values := range c.QueryParams() {
 		if err := o.add(name, values[0], "the query"); err != nil {
-			return nil, upload{}, err
+			return upload{}, err
 		}
 	}
 	u, err := s.readUpload(c.Request(), o)
 	if err == nil {
 		exchangeFrom(c.Request().Context()).upload.shrink(int64(cap(u.image))) // the rest of the body is not kept
 	}
-	return o, u, err
+	return u, err
 }
 
 // answer writes JSON and a header with what was ignored in the request.

@@ -45,7 +45,7 @@ func (s *Server) ListResults(ctx context.Context, r ListResultsRequestObject) (L
 	}
 	list := ListResults200JSONResponse{Results: make([]StoredResult, 0, len(page)), Next: optional(next)}
 	for _, result := range page {
-		list.Results = append(list.Results, newStoredResult(result))
+		list.Results = append(list.Results, newListedResult(result))
 	}
 	return list, nil
 }
@@ -99,6 +99,12 @@ func newDeliveries(deliveries []edgelens.DeliveryStatus) []Delivery {
 		})
 	}
 	return list
+}
+
+// newListedResult is newStoredResult without an embedding, for lists and exports.
+func newListedResult(r edgelens.StoredResult) StoredResult {
+	r.Result = brief(r.Result)
+	return newStoredResult(r)
 }
 
 func newStoredResult(r edgelens.StoredResult) StoredResult {

@@ -45,11 +45,13 @@ type Admission interface {
 // Parts are the dependencies of the server.
 type Parts struct {
 	Recognizer edgelens.Recognizer
-	Models     Models
-	Queue      Queue
-	Jobs       Jobs
-	History    History
-	Events     Events
+	// EmbeddingModel answers requests for embeddings that name no model; "" refuses these.
+	EmbeddingModel string
+	Models         Models
+	Queue          Queue
+	Jobs           Jobs
+	History        History
+	Events         Events
 	// Devices may be nil: then there are no devices.
 	Devices Devices
 	// Images may be nil: then no images are stored.
@@ -62,6 +64,8 @@ type Parts struct {
 	Erasure Erasure
 	// States may be nil: then there are none.
 	States States
+	// Datasets may be nil: then there are none.
+	Datasets Datasets
 	// Sensors may be nil: then there are none.
 	Sensors Sensors
 	// Access may be nil: then no client has a key.
@@ -86,8 +90,10 @@ type Parts struct {
 	// Identity may be nil: then nothing is signed.
 	Identity Identity
 	// Chains may be nil: then there are none.
-	Chains  Chains
-	Metrics http.Handler
+	Chains Chains
+	// Similarity may be nil: then images are not compared.
+	Similarity Similarity
+	Metrics    http.Handler
 	// Tracer records the requests; nil for none.
 	Tracer     edgelens.Tracer
 	Registerer prometheus.Registerer
@@ -108,7 +114,10 @@ type Server struct {
 	outbox     Outbox
 	held       Held
 	erasure    Erasure
+	datasets   Datasets
 	access     Access
+	// embeddingModel is Parts.EmbeddingModel.
+	embeddingModel string
 	// certificates is the site's authority, and enrolments counts failed ones.
 	certificates Certificates
 	enrolments   logins
@@ -122,6 +131,7 @@ type Server struct {
 	deliveries   Deliveries
 	identity     Identity
 	chains       Chains
+	similarity   Similarity
 	tracer       edgelens.Tracer
 	log          *slog.Logger
 	hosts        hosts
@@ -186,9 +196,11 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.embeddingModel, s.similarity = parts.EmbeddingModel, cmp.Or[Similarity](parts.Similarity, noSimilarity{})
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
 	s.held, s.erasure = cmp.Or[Held](parts.Held, noHeld{}), cmp.Or[Erasure](parts.Erasure, noErasure{})
+	s.datasets = cmp.Or[Datasets](parts.Datasets, noDatasets{})
 	s.state, s.settings, s.exporting = parts.State, parts.Settings, make(chan struct{}, maxExports)
 	if s.settings == nil {
 		s.settings = noSettings
@@ -219,6 +231,8 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/api/recognize_cached", s.serveRecognize)
 	e.POST("/api/recognize_async", s.serveRecognizeAsync)
 	e.POST("/api/states/:name/images", s.serveStateImage)
+	e.POST(examplesRoute, s.serveAddExample)
+	e.POST("/api/similar", s.serveSimilar)
 	e.GET("/api/events", s.serveEvents)
 	e.GET("/api/sensors/stream", s.serveSensorStream)
 	e.GET("/api/results/export", s.serveExport)

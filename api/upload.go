@@ -48,6 +48,8 @@ func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
 	media := mediaType(contentType)
 	boundary := formBoundary(head, contentType)
 	switch {
+	case len(head) == 0 && o.mayLackImage():
+		return upload{}, nil
 	case len(head) == 0:
 		return upload{}, fmt.Errorf("%w: the request has no body; %s", edgelens.ErrNoImage, howToSend)
 	case boundary != "":

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -138,13 +139,19 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 	case m.TaskGiven: // the manifest declares a classifier; the classes stay numbers
 		return nil
 	}
-	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`; for feature vectors, with `task: embedding`", classes, stem(m.Path))
+	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`; for feature vectors, run `edgelens model add %s --task embedding`", classes, stem(m.Path), filepath.Base(m.Path))
 }
 
-// checkEmbedding rejects an output that is no feature vector: [1 N] or [1 1 1 N], of two numbers at least.
+// MaxFeatures is the maximum number of numbers of a feature vector.
+const MaxFeatures = 16384
+
+// checkEmbedding rejects an output that is no feature vector: [1 N] or [1 1 1 N], of 2 to MaxFeatures numbers.
 func checkEmbedding(output TensorSpec) error {
 	if _, err := Classes(output); err != nil {
 		return err
+	}
+	if n := output.Elements(); n > MaxFeatures {
+		return notClassifier("has an output of %d numbers; feature vectors of up to %d can be used", n, MaxFeatures)
 	}
 	if output.Elements() < 2 {
 		return notClassifier("has an output of shape %v, a single number; that of a model of task %q is [1 N], a feature vector", output.Shape, edgelens.TaskEmbedding)

@@ -100,11 +100,15 @@ func (r *Registry) Refresh() (manifestDefault string, err error) {
 	former := r.listed
 	r.listed = &manifest
 	r.mu.Unlock()
-	if _, err := r.find(""); err != nil { // the default must not vanish
+	present, err := r.find("")
+	if err == nil {
+		err = checkDefault(present)
+	}
+	if err != nil { // the default must not vanish
 		r.mu.Lock()
 		r.listed = former
 		r.mu.Unlock()
-		return "", fmt.Errorf("read the manifest again: %w: the default model is not in it anymore; choose another one by the setting model, or enter it: %w", edgelens.ErrModel, err)
+		return "", fmt.Errorf("read the manifest again: %w: the default model is not in it as a classifier anymore; choose another one by the setting model, or enter it: %w", edgelens.ErrModel, err)
 	}
 	return manifest.Default, nil
 }
@@ -194,7 +198,7 @@ func (r *Registry) Default() string {
 }
 
 // SetDefault makes another model, which may still be missing, the default. The
-// error wraps edgelens.ErrUnknownModel.
+// error wraps edgelens.ErrUnknownModel, or edgelens.ErrModel for one that is no classifier.
 func (r *Registry) SetDefault(name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: the default needs a name; known: %s", edgelens.ErrUnknownModel, r.known())
@@ -203,10 +207,21 @@ func (r *Registry) SetDefault(name string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkDefault(listed); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.def = listed.Name
 	return nil
+}
+
+// checkDefault returns an edgelens.ErrModel for a model that cannot answer requests for predictions.
+func checkDefault(l Listed) error {
+	if l.Task == edgelens.TaskClassification {
+		return nil
+	}
+	return fmt.Errorf("%w: %s gives feature vectors (task %s) and no predictions, so it cannot be the default model; choose a classifier, and, to have it answer requests for embeddings, set recognize.embedding_model", edgelens.ErrModel, l.Name, l.Task)
 }
 
 // find compares a name, which may come from a client, with the list; it never

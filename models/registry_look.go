@@ -49,7 +49,10 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	} else if problem := l.normalizeBy(facts); problem != "" {
 		return l.failed(problem)
 	}
-	if e.Labels != nil {
+	switch {
+	case e.Task == edgelens.TaskEmbedding:
+		return l.available("") // features have no labels
+	case e.Labels != nil:
 		return r.withPromisedLabels(l)
 	}
 	return r.withOwnLabels(l, facts)

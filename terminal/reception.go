@@ -44,7 +44,7 @@ func (k *recordKeeper) reception(msg item, device string, entry dialect.Entry, v
 		Record: record, Image: entry.Image, Routes: k.routes(&record),
 		Held: func() bool { return k.registry.quarantined(device) },
 		Job: edgelens.JobSpec{
-			Source: "mqtt", Model: k.config.Model, TopK: k.config.TopK, MinScore: k.config.MinScore, View: k.registry.settings(device).View(),
+			Source: "mqtt", Model: k.config.Model, Task: edgelens.TaskClassification, TopK: k.config.TopK, MinScore: k.config.MinScore, View: k.registry.settings(device).View(),
 		},
 		MaxWaiting: k.config.MaxWaiting, MaxInteractive: min(maxInteractive, k.config.MaxWaiting),
 	}

@@ -97,6 +97,7 @@ func TestMarkupIsText(t *testing.T) {
 		f.devices[0]["display_name"], f.devices[0]["clock_problem"] = markup, markup
 		f.devices[0]["not_understood"] = []object{{"topic": markup, "reason": markup, "count": 2, "first": now(0), "last": now(0), "excerpt": markup}}
 		f.devices[1]["id"] = markup
+		f.datasets[0]["name"], f.datasets[0]["labels"] = markup, []object{{"label": markup, "count": 1}}
 		f.results[0]["result"] = recognition(markup, 0.9)
 		f.results[0]["reason"], f.results[0]["event"] = markup, object{"data": object{"record": markup}}
 		f.results[0]["outcome"] = markup

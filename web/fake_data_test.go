@@ -34,6 +34,10 @@ func (f *fake) fill() {
 		device("cam-yard", "Yard", "camera", "accepted", true), device("FS-88213", "", "facesluice", "quarantined", true),
 		device("cam-dock-2", "Loading dock", "camera", "accepted", false), device("1026799", "Old reader", "fungxi", "refused", false),
 	}
+	f.datasets = []object{
+		{"name": "bin", "labels": []object{{"label": "in", "count": 8}, {"label": "out", "count": 11}}, "examples": 19, "changed_at": now(time.Hour)},
+		{"name": "gate", "labels": []object{{"label": "closed", "count": 1}}, "examples": 1, "changed_at": now(time.Minute)},
+	}
 	f.devices[4]["clock_problem"] = "Its clock is 8 hours ahead: set its zone to Asia/Shanghai."
 	owners := []string{"1026700", "cam-yard", "1026701", "1026700", "FS-88213", "cam-yard", ""}
 	for i := range 240 {

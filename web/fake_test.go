@@ -31,7 +31,10 @@ type fake struct {
 	results  []object // newest first
 	sensors  []object
 	insights []object
-	points   map[string][]object
+	datasets []object
+	// taught are the examples that were given.
+	taught []object
+	points map[string][]object
 	// failing has the status of paths that fail.
 	failing map[string]int
 	// calls are those that change something.
@@ -98,6 +101,15 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/not-understood", func(*http.Request) any { return object{"not_understood": []object{}} })
 	get("/api/results", f.listResults)
 	get("/api/results/{id}", func(r *http.Request) any { return find(f.results, "id", r.PathValue("id")) })
+	get("/api/datasets", func(*http.Request) any { return object{"datasets": orEmpty(f.datasets)} })
+	get("/api/datasets/{name}/examples", func(r *http.Request) any {
+		return object{"examples": []object{{"id": "e1", "dataset": r.PathValue("name"), "label": "open"}}}
+	})
+	mux.HandleFunc("GET /api/datasets/{name}/examples/{id}/image", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "image/jpeg")
+		_, _ = w.Write(scene(r.PathValue("id")))
+	})
+	mux.HandleFunc("POST /api/datasets/{name}/examples", f.addExample)
 	get("/api/models", func(*http.Request) any { return object{"models": models()} })
 	get("/api/system", func(*http.Request) any { return system(f.health) })
 	get("/api/settings", func(*http.Request) any { return object{"settings": settings()} })
@@ -122,6 +134,25 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	})
 	mux.HandleFunc("/api/", f.change)
 	return mux
+}
+
+// addExample takes an example of a result, but those with the label "taken".
+func (f *fake) addExample(w http.ResponseWriter, r *http.Request) {
+	var body object
+	_ = json.NewDecoder(r.Body).Decode(&body)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, r.Method+" "+r.URL.Path)
+	switch body["label"] {
+	case "taken":
+		problem(w, 409)
+		return
+	case "known":
+		writeJSON(w, 200, object{"id": "e0", "dataset": r.PathValue("name"), "label": "known"})
+		return
+	}
+	f.taught = append(f.taught, body)
+	writeJSON(w, 201, object{"id": "e1", "dataset": r.PathValue("name"), "label": body["label"]})
 }
 
 // change notes any other call, and applies changes of devices.

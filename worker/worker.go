@@ -280,7 +280,7 @@ func (w *Worker) recognize(ctx context.Context, job edgelens.Job, image []byte, 
 	}
 	req := edgelens.Request{
 		ID: job.ID, Source: "job", Device: job.Device, Owner: job.Owner, Record: job.Record, Trace: trace, Image: image, SHA256: digest,
-		Model: job.Model, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
+		Model: job.Model, Task: job.Task, TopK: job.TopK, MinScore: job.MinScore, View: job.View, NoCache: job.NoCache,
 		Priority: w.priorityOf(job, time.Now()),
 	}
 	return w.recognizer.Recognize(ctx, &req)

@@ -79,8 +79,8 @@ func TestResultsDelete(t *testing.T) {
 		want   string
 		asked  string
 	}{
-		"dry run":    {[]string{"--person", "4711"}, 0, "2 results, 1 records, 2 jobs, 1 images (1.5 MB) and 3 undelivered events would be erased; --yes erases them", "DELETE /api/results?dry_run=true&person=4711"},
-		"in two":     {[]string{"--device", "door", "--yes"}, 0, "4 results, 2 records, 4 jobs, 2 images (3.0 MB) and 6 undelivered events erased", "DELETE /api/results?device=door|DELETE /api/results?device=door"},
+		"dry run":    {[]string{"--person", "4711"}, 0, "2 results, 1 records, 2 jobs, 0 examples, 1 images (1.5 MB) and 3 undelivered events would be erased; --yes erases them", "DELETE /api/results?dry_run=true&person=4711"},
+		"in two":     {[]string{"--device", "door", "--yes"}, 0, "4 results, 2 records, 4 jobs, 0 examples, 2 images (3.0 MB) and 6 undelivered events erased", "DELETE /api/results?device=door|DELETE /api/results?device=door"},
 		"times":      {[]string{"--since", "2026-05-01T00:00:00+02:00", "--until", "2026-06-01T00:00:00Z"}, 0, "would be", "DELETE /api/results?dry_run=true&since=2026-04-30T22%3A00%3A00Z&until=2026-06-01T00%3A00%3A00Z"},
 		"no filter":  {[]string{"--yes"}, 1, "--device", ""},
 		"no time":    {[]string{"--since", "soon"}, 1, "2026-06-01", ""},

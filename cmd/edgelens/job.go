@@ -83,6 +83,7 @@ func newJobSubmit(c *client.Client) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&options.Model, "model", "", "name of the model")
+	cmd.Flags().StringVar(&options.Task, "task", "", "classification or embedding (default: that of the model)")
 	cmd.Flags().StringVar(&options.Queue, "queue", "interactive", "interactive or bulk")
 	cmd.Flags().StringVar(&options.IdempotencyKey, "idempotency-key", "", "key of the job, so that submitting it twice runs it once")
 	cmd.Flags().IntVar(&options.TopK, "top-k", 3, "maximum number of predictions")

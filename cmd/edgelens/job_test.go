@@ -57,11 +57,17 @@ func TestJobCommands(t *testing.T) {
 // address.
 func serveColors(t *testing.T) string {
 	t.Helper()
+	return serveWith(t, colorsEnvironment(t))
+}
+
+// serveWith is serveColors with another environment.
+func serveWith(t *testing.T, environ []string) string {
+	t.Helper()
 	supervisetest.FindRedis(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	var log testutil.LogBuffer
 	ended := make(chan int, 1)
-	environ := append(colorsEnvironment(t), "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
+	environ = append(environ, "EDGELENS_LISTEN=127.0.0.1:0", "EDGELENS_MQTT_LISTEN=")
 	go func() { ended <- execute(ctx, []string{"serve"}, environ, io.Discard, &log) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	testutil.Eventually(t, "serve is ready", func() bool { return strings.Contains(log.String(), "msg=ready") })

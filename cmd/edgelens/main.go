@@ -72,7 +72,7 @@ func newRoot(environ []string) *cobra.Command {
 		commands  []*cobra.Command
 	}{
 		{"run", "Run:", []*cobra.Command{newServe(environ), newWorker(environ)}},
-		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ), newVerify()}},
+		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ), newVerify(), newDataset(environ)}},
 		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newCA(environ), newBackup(environ), newRestore(environ), newCluster(), newVersion(environ)}},
 		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newRuntime(environ), newBench(environ)}},
 		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newState(environ), newSensor(environ)}},

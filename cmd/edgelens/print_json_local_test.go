@@ -23,7 +23,7 @@ func TestJSONOfLocalCommands(t *testing.T) {
 		{"backup --verify " + saved, "bytes,damaged_images,file,manifest"},
 		{"restore --data-dir " + filepath.Join(folder, "new") + " " + saved, "damaged_images,data_dir,failed_commands,held_events,held_jobs,manifest,too_old"},
 		{"config", "default,key,source,type,value"},
-		{"model list", "built_in,bytes,default,digest,labels,name,problem,state"},
+		{"model list", "built_in,bytes,default,digest,labels,name,problem,state,task"},
 		{"model pull snapshot_quality", "model"},
 		{"model verify colors", "model,usable"},
 		{"model requantize " + legacy + " " + filepath.Join(folder, "int8.tflite"), "agreement,file"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -130,17 +131,26 @@ func names(value any) string {
 func apiStandIn(t *testing.T) string {
 	t.Helper()
 	const job = `{"id":"0196b2c4-0000-7000-8000-000000000001","status":"succeeded","created_at":"2026-05-01T10:00:00Z","attempts":1}`
+	const example = `{"id":"0196b2c4-0000-7000-8000-000000000002","dataset":"gate","label":"open","sha256":"00","bytes":3,"extractor":{"name":"x","digest":"y"},"created_at":"2026-05-01T10:00:00Z"}`
+	const dataset = `{"name":"gate","extractor":{"name":"x","digest":"y"},"labels":[{"label":"open","count":1}],"examples":1,"image_bytes":3,"created_at":"2026-05-01T10:00:00Z","changed_at":"2026-05-01T10:00:00Z"}`
 	answers := map[string]string{
-		"POST /api/recognize_async": `{"task_id":"0196b2c4-0000-7000-8000-000000000001","status":"queued","status_url":"x"}`,
-		"GET /api/jobs/{id}":        job,
-		"DELETE /api/jobs/{id}":     job,
-		"GET /api/jobs":             `{"jobs":[` + job + `]}`,
-		"POST /api/restore/release": `{"released":3}`,
-		"GET /api/outbox":           `{"events":[{"id":17,"event":"e","sink":"webhook","kind":"record","device":"door","reason":"410 Gone","received_at":"2026-04-10T08:00:00Z","set_aside_at":"2026-04-10T08:00:01Z"}]}`,
-		"POST /api/outbox/retry":    `{"retried":2}`,
-		"DELETE /api/results":       `{"dry_run":true,"complete":true,"results":2,"records":1,"jobs":2,"images":1,"image_bytes":15,"undelivered_events":3}`,
-		"DELETE /api/sensors":       `{"dry_run":true,"complete":true,"series":2,"points":9,"minutes":3,"insights":1,"undelivered_events":0}`,
-		"GET /readyz":               `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`,
+		"POST /api/recognize_async":               `{"task_id":"0196b2c4-0000-7000-8000-000000000001","status":"queued","status_url":"x"}`,
+		"GET /api/jobs/{id}":                      job,
+		"DELETE /api/jobs/{id}":                   job,
+		"GET /api/jobs":                           `{"jobs":[` + job + `]}`,
+		"POST /api/restore/release":               `{"released":3}`,
+		"GET /api/outbox":                         `{"events":[{"id":17,"event":"e","sink":"webhook","kind":"record","device":"door","reason":"410 Gone","received_at":"2026-04-10T08:00:00Z","set_aside_at":"2026-04-10T08:00:01Z"}]}`,
+		"POST /api/outbox/retry":                  `{"retried":2}`,
+		"DELETE /api/results":                     `{"dry_run":true,"complete":true,"results":2,"records":1,"jobs":2,"images":1,"image_bytes":15,"undelivered_events":3}`,
+		"DELETE /api/sensors":                     `{"dry_run":true,"complete":true,"series":2,"points":9,"minutes":3,"insights":1,"undelivered_events":0}`,
+		"GET /api/datasets":                       `{"datasets":[` + dataset + `]}`,
+		"GET /api/datasets/gate":                  dataset,
+		"POST /api/datasets/gate/embed":           `{"done":1,"left":0}`,
+		"GET /api/datasets/gate/examples":         `{"examples":[` + example + `]}`,
+		"POST /api/datasets/gate/examples":        example,
+		"PATCH /api/datasets/gate/examples/{id}":  example,
+		"DELETE /api/datasets/gate/examples/{id}": "",
+		"GET /readyz":                             `{"status":"degraded","reasons":[{"name":"delivery","reason":"401 of the webhook","severity":"degraded"}]}`,
 	}
 	mux := http.NewServeMux()
 	for route, answer := range answers {
@@ -154,23 +164,32 @@ func apiStandIn(t *testing.T) string {
 // What scripts read of commands that call a service: docs/command-line.md has the same names.
 func TestJSONOfCommandsThatCallAService(t *testing.T) {
 	const job = "attempts,created_at,id,status"
-	url, image := apiStandIn(t), filepath.Join(t.TempDir(), "a.jpg")
-	if err := os.WriteFile(image, []byte("no matter"), 0o600); err != nil {
+	folder := t.TempDir()
+	url, image := apiStandIn(t), filepath.Join(folder, "open", "a.jpg")
+	if err := errors.Join(os.Mkdir(filepath.Dir(image), 0o700), os.WriteFile(image, []byte("no matter"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for line, want := range map[string]string{
-		"job submit " + image:           "file,id",
-		"job submit --wait " + image:    job,
-		"job status x":                  job,
-		"job wait x":                    job,
-		"job cancel x":                  job,
-		"job list":                      job,
-		"job release":                   "released",
-		"outbox list":                   "device,event,id,kind,reason,received_at,set_aside_at,sink",
-		"outbox retry":                  "retried",
-		"results delete --person Alice": "complete,dry_run,image_bytes,images,jobs,records,results,undelivered_events",
-		"sensor delete --device hall":   "complete,dry_run,insights,minutes,points,series,undelivered_events",
-		"health":                        "ready,reasons,status,url",
+		"job submit " + image:                    "file,id",
+		"job submit --wait " + image:             job,
+		"job status x":                           job,
+		"job wait x":                             job,
+		"job cancel x":                           job,
+		"job list":                               job,
+		"job release":                            "released",
+		"outbox list":                            "device,event,id,kind,reason,received_at,set_aside_at,sink",
+		"outbox retry":                           "retried",
+		"results delete --person Alice":          "complete,dry_run,examples,image_bytes,images,jobs,records,results,undelivered_events",
+		"dataset list":                           "changed_at,created_at,examples,extractor,image_bytes,labels,name",
+		"dataset show gate":                      "changed_at,created_at,examples,extractor,image_bytes,labels,name",
+		"dataset examples gate":                  "bytes,created_at,dataset,extractor,id,label,sha256",
+		"dataset add gate --label open " + image: "bytes,created_at,dataset,extractor,id,label,sha256",
+		"dataset import gate " + folder:          "added,dataset,known,skipped",
+		"dataset label gate x closed":            "bytes,created_at,dataset,extractor,id,label,sha256",
+		"dataset delete gate x":                  "dataset,examples",
+		"dataset embed gate":                     "dataset,embeddings",
+		"sensor delete --device hall":            "complete,dry_run,insights,minutes,points,series,undelivered_events",
+		"health":                                 "ready,reasons,status,url",
 	} {
 		t.Run(line, func(t *testing.T) {
 			args := append(strings.Fields(line), "--json", "--server", url)

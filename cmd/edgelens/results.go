@@ -13,9 +13,9 @@ import (
 
 func newResults(environ []string) *cobra.Command {
 	var c client.Client
-	cmd := &cobra.Command{Use: "results", Short: "Erase results and records of a device, a person or a time"}
+	cmd := &cobra.Command{Use: "results", Short: "Find similar results, and erase results and records"}
 	addServerFlags(cmd, &c, environ)
-	cmd.AddCommand(newResultsDelete(&c))
+	cmd.AddCommand(newResultsDelete(&c), newResultsSimilar(&c))
 	return cmd
 }
 
@@ -47,8 +47,8 @@ func newResultsDelete(c *client.Client) *cobra.Command {
 			}
 			return asJSON.print(cmd, erased, func(out io.Writer) error {
 				verb, note := erasedOrNot(erased.DryRun)
-				_, err := fmt.Fprintf(out, "%d results, %d records, %d jobs, %d images (%.1f MB) and %d undelivered events %s%s\n",
-					erased.Results, erased.Records, erased.Jobs, erased.Images, float64(erased.ImageBytes)/1e6, erased.UndeliveredEvents, verb, note)
+				_, err := fmt.Fprintf(out, "%d results, %d records, %d jobs, %d examples, %d images (%.1f MB) and %d undelivered events %s%s\n",
+					erased.Results, erased.Records, erased.Jobs, erased.Examples, erased.Images, float64(erased.ImageBytes)/1e6, erased.UndeliveredEvents, verb, note)
 				return err
 			})
 		},

@@ -23,7 +23,7 @@ func TestExitStatuses(t *testing.T) {
 		"model":                                {0, ""},
 		"nonsense":                             {2, "there are: backup, bench"},
 		"model lisst":                          {2, "did you mean edgelens model list?"},
-		"model nonsense":                       {2, "there are: dequantize, inspect, list"},
+		"model nonsense":                       {2, "there are: add, dequantize, inspect, list"},
 		"bench nothing":                        {2, "edgelens bench"},
 		"key create extra --name a":            {2, "takes no arguments"},
 		"recognize":                            {2, "at least 1"},

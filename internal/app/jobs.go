@@ -24,6 +24,7 @@ import (
 	"edgelens/internal/notify/event"
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
+	"edgelens/learn/similarity"
 	"edgelens/terminal"
 	"edgelens/worker"
 )
@@ -39,6 +40,8 @@ type jobs struct {
 	deviceKeys *envelope.Ring
 	queue      *worker.Queue
 	worker     *worker.Worker
+	// similarity is nil where images are not compared.
+	similarity *similarity.Service
 	// tracer is that of the core.
 	tracer edgelens.Tracer
 
@@ -84,7 +87,12 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if j.queue, err = worker.NewQueue(settings, node, queueStores{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
 	}
-	j.worker = worker.NewWorker(j.queue, core.Recognizer, core.tracer, log, metrics)
+	j.similarity = newSimilarity(c, core, truth, log, metrics)
+	recognizer := core.Recognizer
+	if j.similarity != nil && !c.Ledger.KeepImages {
+		recognizer = j.similarity.Watch(recognizer)
+	}
+	j.worker = worker.NewWorker(j.queue, recognizer, core.tracer, log, metrics)
 	watch, stop := context.WithCancel(context.Background())
 	j.stopWatching = stop
 	if j.redis != nil {
@@ -148,6 +156,9 @@ func (j *jobs) close(ctx context.Context) error {
 	}
 	if j.queue != nil {
 		errs = append(errs, j.queue.Close())
+	}
+	if j.similarity != nil {
+		j.similarity.Close()
 	}
 	errs = append(errs, j.ledger.Close())
 	if j.redis != nil {

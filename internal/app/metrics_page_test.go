@@ -45,6 +45,7 @@ func describedMetrics(t *testing.T) []*prometheus.Desc {
 	withColors(t, c)
 	withTerminals(t, c)
 	c.Webhook.URL = "http://127.0.0.1:1"
+	c.Similarity.Enabled = true
 	c.HomeAssistant.Discovery = true
 	c.Traces.Endpoint = "http://127.0.0.1:1"
 	log, metrics := slog.New(slog.DiscardHandler), telemetry.NewRegistry("test")

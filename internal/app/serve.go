@@ -66,7 +66,11 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	defer func() { err = errors.Join(err, jobs.close(stopping.limit())) }()
 	var history *syncHistory
 	if c.Ledger.KeepSync {
-		history = newSyncHistory(core.Recognizer, jobs.ledger.Results, log, metrics)
+		recognizer := core.Recognizer
+		if jobs.similarity != nil {
+			recognizer = jobs.similarity.Watch(recognizer)
+		}
+		history = newSyncHistory(recognizer, jobs.ledger.Results, log, metrics)
 		defer history.Close() // after the server, and before the ledger
 	}
 	keys, err := openKeys(ctx, c, jobs.ledger, log)
@@ -162,7 +166,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		return nil, err
 	}
 	parts := api.Parts{
-		Page: page, Recognizer: s.core.Recognizer, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
+		Page: page, Recognizer: s.core.Recognizer, EmbeddingModel: c.Recognize.EmbeddingModel, Admission: s.core, Models: s.core.Loader, Readiness: s.readiness,
 		Queue: s.jobs.queue, Jobs: jobsOfAllNodes{s.jobs.ledger.Jobs, s.jobs.queue}, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
 		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
@@ -170,6 +174,7 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
+		Datasets: newDatasets(s.jobs.ledger, s.core.Recognizer),
 	}
 	if s.jobs.signer != nil {
 		parts.Identity = s.jobs.signer
@@ -177,6 +182,9 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 	}
 	if s.history != nil {
 		parts.Recognizer = s.history
+	}
+	if s.jobs != nil && s.jobs.similarity != nil {
+		parts.Similarity = s.jobs.similarity
 	}
 	if s.terminals != nil && s.terminals.bridge != nil {
 		parts.Devices = s.terminals.bridge

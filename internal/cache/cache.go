@@ -13,7 +13,7 @@ import (
 
 // Config is the configuration of the cache.
 type Config struct {
-	// MaxEntries is how many results are kept; 0 keeps none.
+	// MaxEntries is how many results are kept; 0 keeps none. One with an embedding counts as several: see weight.
 	MaxEntries int
 	// TTL is how long a result is kept.
 	TTL time.Duration
@@ -50,13 +50,19 @@ func NewMemory(config Config) (*Memory, error) {
 		return &Memory{}, nil
 	}
 	entries, err := otter.New(&otter.Options[string, *edgelens.Result]{
-		MaximumSize:      config.MaxEntries,
+		MaximumWeight:    uint64(config.MaxEntries),
+		Weigher:          func(_ string, r *edgelens.Result) uint32 { return weight(r) },
 		ExpiryCalculator: otter.ExpiryWriting[string, *edgelens.Result](config.TTL),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("create the result cache: %w", err)
 	}
 	return &Memory{entries: entries}, nil
+}
+
+// weight is how many results without an embedding take the memory of this one: they have about 1 KiB each.
+func weight(r *edgelens.Result) uint32 {
+	return 1 + uint32(len(r.Embedding)*4/1024) // which has at most models.MaxFeatures numbers
 }
 
 // Get returns the result under key, which the caller must not change.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,6 +39,8 @@ type Client struct {
 type JobOptions struct {
 	// Model is the model's name; "" is the default one.
 	Model string
+	// Task is classification or embedding; "" for what the model gives.
+	Task  string
 	Queue string
 	TopK  int
 	// View is which part of the image is shown to the model, and how.
@@ -50,9 +51,11 @@ type JobOptions struct {
 
 // SubmitJob queues an image and returns the job's id.
 func (c Client) SubmitJob(ctx context.Context, image []byte, o JobOptions) (string, error) {
-	query := parameters("model", o.Model, "fit", string(o.View.Fit), "region", o.View.Region.String())
+	query := parameters("model", o.Model, "task", o.Task, "fit", string(o.View.Fit), "region", o.View.Region.String())
 	query.Set("queue", o.Queue)
-	query.Set("top_k", strconv.Itoa(o.TopK))
+	if o.Task != edgelens.TaskEmbedding {
+		query.Set("top_k", strconv.Itoa(o.TopK))
+	}
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
 	if o.IdempotencyKey != "" {
 		header.Set("Idempotency-Key", o.IdempotencyKey)
@@ -165,6 +168,7 @@ func (c Client) Erase(ctx context.Context, e Erasure) (sum api.ErasureResult, er
 		sum.Results += one.Results
 		sum.Records += one.Records
 		sum.Jobs += one.Jobs
+		sum.Examples += one.Examples
 		sum.Images += one.Images
 		sum.ImageBytes += one.ImageBytes
 		sum.UndeliveredEvents += one.UndeliveredEvents
@@ -224,8 +228,14 @@ func parameters(pairs ...string) url.Values {
 	return values
 }
 
-// call sends a request and decodes the response; the error of a refusal is the problem's detail.
+// call sends a request and decodes the response, unless answer is nil; the error of a refusal is the problem's detail.
 func (c Client) call(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) error {
+	_, err := c.send(ctx, method, path, query, header, body, answer)
+	return err
+}
+
+// send is call, and returns the status of the response.
+func (c Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	target := strings.TrimRight(c.Server, "/") + path
@@ -234,7 +244,7 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 	}
 	r, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("the server's address: %w", err)
+		return 0, fmt.Errorf("the server's address: %w", err)
 	}
 	if header != nil {
 		r.Header = header
@@ -242,19 +252,22 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 	authorize(r, c.Key)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return fmt.Errorf("%w; check that the server runs at the address of --server", err)
+		return 0, fmt.Errorf("%w; check that the server runs at the address of --server", err)
 	}
 	defer response.Body.Close() // read only
 	decoder := json.NewDecoder(io.LimitReader(response.Body, maxAnswer))
 	if response.StatusCode >= http.StatusBadRequest {
 		var problem api.Problem
 		if decoder.Decode(&problem) != nil || problem.Detail == "" {
-			return fmt.Errorf("the server answered %s", response.Status)
+			return 0, fmt.Errorf("the server answered %s", response.Status)
 		}
-		return errors.New(problem.Detail)
+		return 0, &refusal{status: response.StatusCode, detail: problem.Detail, retryAfter: retryAfter(response.Header)}
+	}
+	if answer == nil {
+		return response.StatusCode, nil
 	}
 	if err := decoder.Decode(answer); err != nil {
-		return fmt.Errorf("decode the server's response: %w", err)
+		return 0, fmt.Errorf("decode the server's response: %w", err)
 	}
-	return nil
+	return response.StatusCode, nil
 }

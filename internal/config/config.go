@@ -25,6 +25,7 @@ import (
 	"edgelens/internal/notify/webhook"
 	"edgelens/internal/supervise"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/similarity"
 	"edgelens/learn/state"
 	"edgelens/preprocess"
 	"edgelens/preprocess/sandbox"
@@ -74,6 +75,8 @@ type Config struct {
 	Rules      Rules
 	Sensor     sensor.Config
 	States     state.Config
+	// Similarity is whether images of the history are compared.
+	Similarity similarity.Config
 	// HomeAssistant is what Home Assistant gets.
 	HomeAssistant homeassistant.Config
 	Webhook       webhook.Config
@@ -113,6 +116,7 @@ func Default() Config {
 		Dialects:   dialects.DefaultConfig(),
 		Mosquitto:  supervise.DefaultMosquittoConfig(),
 		Sensor:     sensor.DefaultConfig(),
+		Similarity: similarity.DefaultConfig(),
 
 		HomeAssistant: homeassistant.DefaultConfig(),
 		Webhook:       webhook.DefaultConfig(),
@@ -156,6 +160,9 @@ func (c *Config) Validate() error {
 	if c.StopDrain < 0 || c.StopDrain > 10*time.Minute {
 		errs = append(errs, fmt.Errorf("stop.drain must be 0 to 10m, not %v", c.StopDrain))
 	}
+	if c.Similarity.Enabled && c.Recognize.EmbeddingModel == "" {
+		errs = append(errs, errors.New("similarity.enabled needs a model in recognize.embedding_model"))
+	}
 	for _, section := range []struct {
 		prefix string
 		err    error
@@ -175,6 +182,7 @@ func (c *Config) Validate() error {
 		{"mqtt.", c.Rules.validate()},
 		{"sensor.", c.Sensor.Validate()},
 		{"states.", c.States.Validate()},
+		{"similarity.", c.Similarity.Validate()},
 		{"homeassistant.", c.HomeAssistant.Validate()},
 		{"webhook.", c.Webhook.Validate()},
 		{"identity.", c.Signing.Validate()},
@@ -197,6 +205,7 @@ var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ", "terminal.tls.client_cert ", "mqtt.tls.client_cert ", "terminal.tls.client_key ", "mqtt.tls.client_key ",
 	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ", "ledger.states_keep ", "states.keep ",
+	"ledger.learn_max_examples ", "learn.max_examples ", "ledger.learn_max_bytes ", "learn.max_bytes ",
 	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )

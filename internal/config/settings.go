@@ -60,6 +60,7 @@ func (c *Config) settings() []setting {
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},
 		{"recognize.max_wait", "maximum predicted time until the answer, if the client sends no Prefer: wait; requests that would take longer are refused at once; 0: recognize.timeout", duration(&c.Recognize.MaxWait)},
 		{"recognize.allow_stand_in", "let the built-in quality model answer, with a warning, if the default classifier is missing", boolean(&c.Recognize.AllowStandIn)},
+		{"recognize.embedding_model", "model of requests for embeddings that name none", text(&c.Recognize.EmbeddingModel)},
 		{"recognize.quality", "images to check with the quality model (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "minimum score of a quality verdict that makes an image unusable", float(&c.Recognize.QualityMinScore)},
 
@@ -85,7 +86,7 @@ func (c *Config) settings() []setting {
 		{"decode.timeout", "time after which a helper that decodes an image is killed, and the image rejected", duration(&c.Decode.Timeout)},
 		{"decode.memory", "maximum bytes for decoding all images at a time, worked out from their headers; less where the memory of the control group is; one image may have all but 48 MiB of it, or seven eighths", size(&c.Decode.Memory)},
 
-		{"cache.max_entries", "maximum number of cached results; 0: no cache", integer(&c.Cache.MaxEntries)},
+		{"cache.max_entries", "maximum number of cached results, of which one with an embedding counts as one more for each KiB of it; 0: no cache", integer(&c.Cache.MaxEntries)},
 		{"cache.ttl", "time to live of a cached result", duration(&c.Cache.TTL)},
 		{"cache.shared", "share results with other nodes, if redis.url is set", boolean(&c.Cache.Shared)},
 
@@ -109,6 +110,9 @@ func (c *Config) settings() []setting {
 		{"ledger.remember", "time for which a terminal's record is recognized as a duplicate", duration(&c.Ledger.Remember)},
 		{"ledger.remember_max", "maximum number of record ids kept for that, about 140 bytes each", integer(&c.Ledger.RememberMax)},
 		{"ledger.sweep_interval", "interval between removals of expired data", duration(&c.Ledger.SweepInterval)},
+
+		{"similarity.enabled", "embed the images of results in the background, by recognize.embedding_model, and find similar ones", boolean(&c.Similarity.Enabled)},
+		{"similarity.max_vectors", "maximum number of images that are compared, about 1.1 kB of memory and 1.2 kB of disk each with 1024 dimensions; the oldest give way", integer(&c.Similarity.MaxVectors)},
 
 		{"mqtt.url", "MQTT broker (mqtt://, mqtts://, unix://); empty: a private mosquitto", secretURL(&c.Terminal.URL)},
 		{"mqtt.ca_file", "PEM file of the CAs that may sign the broker's certificate; empty: this machine's", text(&c.Terminal.CAFile)},
@@ -188,6 +192,9 @@ func (c *Config) settings() []setting {
 
 		{"states.list", "states that images show, separated by ;, such as gate device=cam1 model=gate region=0.1,0.2,0.4,0.5 (docs/states.md); empty: none", text(&c.States.List)},
 		{"states.keep", "time for which changes of states are kept", duration(&c.Ledger.StatesKeep)},
+
+		{"learn.max_examples", "maximum number of examples in the datasets together; more are refused", integer(&c.Ledger.LearnMaxExamples)},
+		{"learn.max_bytes", "maximum bytes of the examples' images and embeddings; more are refused", size(&c.Ledger.LearnMaxBytes)},
 
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},

@@ -198,6 +198,9 @@ var valid = map[string][3]string{
 	"ledger.outbox_max_bytes":      {"1100000", "1200000", "1300000"},
 	"ledger.remember":              {"21h0m0s", "22h0m0s", "23h0m0s"},
 	"ledger.sweep_interval":        {"11s", "12s", "13s"},
+	"recognize.embedding_model":    {"one", "two", "three"},
+	"similarity.enabled":           {"true", "false", "true"},
+	"similarity.max_vectors":       {"11", "12", "13"},
 	"recognize.quality":            {"off", "all", "terminals"},
 	"recognize.quality_min_score":  {"0.1", "0.25", "0.3"},
 	"http.public_url":              {"http://a", "https://b", "http://c/d"},
@@ -279,6 +282,8 @@ var valid = map[string][3]string{
 	"states.keep":                    {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.keep_minutes":            {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.max_bytes":               {"33554432", "67108864", "16777216"},
+	"learn.max_examples":             {"11", "12", "13"},
+	"learn.max_bytes":                {"33554432", "67108864", "16777216"},
 }
 
 // companions are settings that are invalid alone, each with a flag that goes with all of its values.

@@ -19,7 +19,7 @@ const (
 )
 
 // Erasure erases results and records, and series of sensors, with everything that is about them: jobs, images, undelivered
-// events, deliveries, insights and events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized, and in the chain
+// events, deliveries, insights and events, and the examples that were made of them. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized, and in the chain
 // of its device the digest of its event, also a hash. SQLite overwrites what
 // is erased with zeros. It is safe for use by many goroutines.
 type Erasure struct {
@@ -91,9 +91,15 @@ func (s *Erasure) count(ctx context.Context, filter edgelens.ErasureFilter) (all
 	err = s.db.readers.QueryRowContext(ctx, `SELECT count(*), `+counts+`, coalesce(sum((SELECT count(*) FROM outbox WHERE record_id = x.id)), 0)
 		FROM (SELECT r.id FROM records r WHERE `+record+`) x LEFT JOIN jobs j ON j.record_id = x.id`, recordArgs...).
 		Scan(&all.Records, &all.Results, &all.Jobs, &all.Images, &all.ImageBytes, &all.Undelivered)
-	all.Complete = true
-	if err != nil || result == "" {
+	if err != nil {
 		return all, err
+	}
+	if err := s.countExamples(ctx, filter, record, recordArgs, &all); err != nil {
+		return all, err
+	}
+	all.Complete = true
+	if result == "" {
+		return all, nil
 	}
 	others := edgelens.Erased{Complete: true}
 	err = s.db.readers.QueryRowContext(ctx, `SELECT `+counts+` FROM (SELECT s.id, s.job_id FROM results s WHERE `+result+`) x LEFT JOIN jobs j ON j.id = x.job_id`, resultArgs...).
@@ -111,6 +117,10 @@ func (s *Erasure) erase(ctx context.Context, filter edgelens.ErasureFilter) (all
 	undelivered, err := s.eraseChangesOf(ctx, filter, record, recordArgs)
 	all.Undelivered += undelivered
 	if err != nil {
+		return all, err
+	}
+	done, err := s.eraseExamples(ctx, filter, record, recordArgs, began.Add(eraseTime), &all)
+	if err != nil || !done {
 		return all, err
 	}
 	lists := []func() ([]erasable, error){
@@ -200,7 +210,7 @@ func (s *Erasure) eraseWithEvents(ctx context.Context, subjects []any, do func(*
 	if err != nil {
 		return err
 	}
-	return s.overwrite(ctx, func(c *change) error {
+	return overwrite(ctx, s.db, func(c *change) error {
 		if err := do(c); err != nil {
 			return err
 		}
@@ -215,8 +225,8 @@ func (s *Erasure) eraseWithEvents(ctx context.Context, subjects []any, do func(*
 }
 
 // overwrite is database.write for a change whose deleted rows SQLite overwrites with zeros.
-func (s *Erasure) overwrite(ctx context.Context, do func(*change) error) error {
-	return s.db.write(ctx, func(c *change) (err error) {
+func overwrite(ctx context.Context, db *database, do func(*change) error) error {
+	return db.write(ctx, func(c *change) (err error) {
 		if _, err := c.exec(`PRAGMA secure_delete = ON`); err != nil {
 			return err
 		}
@@ -231,19 +241,7 @@ func (s *Erasure) overwrite(ctx context.Context, do func(*change) error) error {
 
 // eventsAbout returns the events about some subjects.
 func (s *Erasure) eventsAbout(ctx context.Context, in string, subjects []any) (seqs []int64, err error) {
-	rows, err := s.db.readers.QueryContext(ctx, `SELECT seq FROM events WHERE subject`+in, subjects...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var seq int64
-		if err := rows.Scan(&seq); err != nil {
-			return nil, err
-		}
-		seqs = append(seqs, seq)
-	}
-	return seqs, rows.Err()
+	return seqsOf(ctx, s.db.readers, `SELECT seq FROM events WHERE subject`+in, subjects...)
 }
 
 // eraseOne erases one record or other result with its job. A job under way ends without a result.
@@ -252,6 +250,9 @@ func (s *Erasure) eraseOne(c *change, one erasable, erased *edgelens.Erased) err
 		if err := s.chains.erase(c, one.id); err != nil {
 			return err
 		}
+	}
+	if err := eraseExamplesOf(c, one.id, erased); err != nil { // those that were added meanwhile
+		return err
 	}
 	if one.job != "" {
 		if err := s.eraseJob(c, one.job, erased); err != nil {

@@ -109,3 +109,11 @@ func (t *TestWriter) Close() (transactions int, err error) {
 	t.w.close()
 	return t.transactions, errors.Join(t.w.conn.Close(), t.db.Close())
 }
+
+// RemoveResults removes all results and records, as retention does in the end.
+func (l *Ledger) RemoveResults(ctx context.Context) error {
+	return l.db.write(ctx, func(c *change) error {
+		_, err := c.exec(`DELETE FROM outbox; DELETE FROM jobs; DELETE FROM records; DELETE FROM results`)
+		return err
+	})
+}

@@ -101,7 +101,7 @@ func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
 	return len(jobs), nil
 }
 
-// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job was
+// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job or example was
 // never accepted, or whose job is done.
 func (s *Images) removeLeftovers(ctx context.Context) error {
 	if !s.keep {
@@ -116,7 +116,7 @@ func (s *Images) removeLeftovers(ctx context.Context) error {
 	}
 	folder := s.db.images.dir
 	removed, err := s.db.images.removeOthers(func(id string) (wanted bool, err error) {
-		err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
+		err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
 		return wanted, err
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // selectJob selects what readJobRow reads.
-const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
+const selectJob = `SELECT j.seq, j.id, j.source, j.device, j.queue, j.model, j.task, j.top_k, j.min_score, j.no_cache, j.sha256, j.bytes,
 	j.idempotency_key, j.deadline, j.status, j.attempts, j.created_at, j.started_at, j.finished_at,
 	j.error_code, j.error_detail, j.image, j.record_id, j.owner, j.fit, j.region, j.held, j.trace, r.result
 	FROM jobs j LEFT JOIN results r ON r.job_id = j.id`
@@ -30,7 +30,7 @@ func readJobRow(row interface{ Scan(...any) error }) (job jobRow, err error) {
 		region, trace                        string
 		deadline, created, started, finished sql.NullInt64
 	)
-	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.TopK, &job.MinScore, &job.NoCache,
+	err = row.Scan(&job.seq, &job.ID, &job.Source, &job.Device, &job.Queue, &job.Model, &job.Task, &job.TopK, &job.MinScore, &job.NoCache,
 		&job.SHA256, &job.Bytes, &key, &deadline, &job.Status, &job.Attempts, &created, &started, &finished,
 		&code, &detail, &job.image, &record, &job.Owner, &job.View.Fit, &region, &job.Held, &trace, &result)
 	if err != nil {
@@ -122,9 +122,9 @@ func unfinishedOfDevice(ctx context.Context, q querier, device string, limit int
 // insert adds a job, whose image was written, with its event.
 func (s *Jobs) insert(c *change, job *edgelens.Job) error {
 	c.newFile = true
-	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, top_k, min_score, no_cache, sha256, bytes,
-		idempotency_key, deadline, status, created_at, record_id, owner, fit, region, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		job.ID, job.Source, job.Device, job.Queue, job.Model, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
+	_, err := c.exec(`INSERT INTO jobs (id, source, device, queue, model, task, top_k, min_score, no_cache, sha256, bytes,
+		idempotency_key, deadline, status, created_at, record_id, owner, fit, region, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		job.ID, job.Source, job.Device, job.Queue, job.Model, job.Task, job.TopK, job.MinScore, job.NoCache, job.SHA256, job.Bytes,
 		textOrNull(scoped(job.Owner, job.IdempotencyKey)), timeOrNull(job.Deadline), string(job.Status), job.CreatedAt.UnixMicro(), textOrNull(job.Record), job.Owner,
 		string(job.View.Fit), job.View.Region.String(), string(job.Trace))
 	if err != nil {

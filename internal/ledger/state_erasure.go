@@ -18,7 +18,7 @@ func (s *Erasure) EraseState(ctx context.Context, name string) (edgelens.ErasedS
 
 // eraseStates erases what states are now.
 func (s *Erasure) eraseStates(ctx context.Context, condition string, args ...any) error {
-	return s.overwrite(ctx, func(c *change) error {
+	return overwrite(ctx, s.db, func(c *change) error {
 		_, err := c.exec(`DELETE FROM states WHERE `+condition, args...)
 		return err
 	})

@@ -179,6 +179,7 @@ type Job struct {
 	Record         string    `json:"Record"`
 	Queue          string    `json:"Queue"`
 	Model          string    `json:"Model"`
+	Task           string    `json:"Task,omitempty"` // jobs of earlier versions have none
 	TopK           int       `json:"TopK"`
 	MinScore       float64   `json:"MinScore"`
 	View           view      `json:"View,omitzero"` // jobs of earlier versions have none
@@ -206,7 +207,7 @@ type JobError struct {
 // NewJob returns the stored form of a job.
 func NewJob(j edgelens.Job) *Job {
 	return &Job{
-		ID: j.ID, Source: j.Source, Device: j.Device, Record: j.Record, Queue: j.Queue, Model: j.Model, TopK: j.TopK, MinScore: j.MinScore,
+		ID: j.ID, Source: j.Source, Device: j.Device, Record: j.Record, Queue: j.Queue, Model: j.Model, Task: j.Task, TopK: j.TopK, MinScore: j.MinScore,
 		View: newView(j.View), NoCache: j.NoCache, SHA256: j.SHA256, Bytes: j.Bytes, IdempotencyKey: j.IdempotencyKey, Deadline: j.Deadline,
 		Status: string(j.Status), Attempts: j.Attempts, CreatedAt: j.CreatedAt, StartedAt: j.StartedAt, FinishedAt: j.FinishedAt,
 		Result: NewResult(j.Result), Error: (*JobError)(j.Error), Trace: string(j.Trace),
@@ -218,7 +219,7 @@ func (s *Job) Job() edgelens.Job {
 	return edgelens.Job{
 		ID: s.ID,
 		JobSpec: edgelens.JobSpec{
-			Source: s.Source, Device: s.Device, Record: s.Record, Queue: s.Queue, Model: s.Model, TopK: s.TopK, MinScore: s.MinScore,
+			Source: s.Source, Device: s.Device, Record: s.Record, Queue: s.Queue, Model: s.Model, Task: s.Task, TopK: s.TopK, MinScore: s.MinScore,
 			View: s.View.view(), NoCache: s.NoCache, SHA256: s.SHA256, Bytes: s.Bytes, IdempotencyKey: s.IdempotencyKey, Deadline: s.Deadline,
 			Trace: edgelens.ParseTrace(s.Trace),
 		},

@@ -109,7 +109,7 @@ func TestWithoutView(t *testing.T) {
 
 	var job edgelens.Job
 	fill(reflect.ValueOf(&job).Elem())
-	job.Owner, job.Held = "", false
+	job.Owner, job.Held, job.Task = "", false, ""
 	job.View, job.Result.View, job.Result.Accelerator, job.Result.Timings.Admission, job.Result.Embedding, job.Trace = edgelens.View{}, edgelens.ShownView{}, "", 0, nil, ""
 	if text, err = json.Marshal(stored.NewJob(job)); err != nil {
 		t.Fatal(err)

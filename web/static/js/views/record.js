@@ -7,6 +7,7 @@ import { link } from '../router.js'
 import { t, word } from '../strings.js'
 import { fullTime, number } from '../format.js'
 import { deviceName, readNames, setting } from '../known.js'
+import { correction } from './correct.js'
 import { predictions, quality, timings } from './trial.js'
 
 export function record(parameters) {
@@ -30,7 +31,7 @@ function page(stored, keeps) {
     h('div', { class: 'view-head' }, h('h1', { class: 'break' }, best?.label ?? word('outcome', stored.outcome)), outcome(stored.outcome)),
     (stored.reason || stored.error) && h('p', { class: 'warning' }, icon('alert'), h('span', { class: 'break' }, stored.reason ?? stored.error.detail)),
     h('div', { class: 'columns' },
-      h('div', {}, card(t('image'), image(stored, keeps)), result && card(t('record.seen'), predictions(result), h('div', { class: 'badges' }, quality(result.quality), result.cached && badge(t('try.cached'), 'badge-good')), timings(result.timings_ms, result.cached))),
+      h('div', {}, card(t('image'), image(stored, keeps)), result && card(t('record.seen'), predictions(result), h('div', { class: 'badges' }, quality(result.quality), result.cached && badge(t('try.cached'), 'badge-good')), timings(result.timings_ms, result.cached)), correction(stored)),
       h('div', {}, card(t('record.about'), about(stored, result)), stored.deliveries?.length ? card(t('record.deliveries'), deliveries(stored.deliveries)) : null,
         stored.event && card(t('record.event'), h('p', { class: 'muted small' }, t('record.event.text')), code(JSON.stringify(stored.event, null, 2))))),
   ]

@@ -5,6 +5,7 @@ import { call, get } from '../api.js'
 import { badge, button, card, errorState, facts, glyph, loading, meter, notice, sentence, time, withCode } from '../parts.js'
 import { may, poll } from '../live.js'
 import { t, word } from '../strings.js'
+import { readDatasets } from './datasets.js'
 import { bytes, duration, milliseconds, number, percent, short } from '../format.js'
 
 const interval = 5000
@@ -12,14 +13,14 @@ const modelTimeout = 120_000
 
 export function system() {
   const place = h('div', { class: 'system' }, loading(8))
-  const parts = Object.fromEntries(['conditions', 'models', 'stages', 'work', 'links', 'machine', 'program', 'settings'].map(name => [name, h('div', { class: `system-${name}` })]))
+  const parts = Object.fromEntries(['conditions', 'models', 'stages', 'work', 'links', 'machine', 'program', 'settings', 'datasets'].map(name => [name, h('div', { class: `system-${name}` })]))
   let built = false
   let models = []
 
   function render(one) {
     if (!built) {
-      const { conditions, models, stages, work, links, machine, program, settings } = parts
-      replace(place, conditions, h('div', { class: 'columns' }, h('div', {}, models, work, program), h('div', {}, stages, links, machine)), settings)
+      const { conditions, models, datasets, stages, work, links, machine, program, settings } = parts
+      replace(place, conditions, h('div', { class: 'columns' }, h('div', {}, models, datasets, work, program), h('div', {}, stages, links, machine)), settings)
     }
     built = true
     const now = one.state
@@ -52,6 +53,7 @@ export function system() {
     }
   })
   readSettings(parts.settings)
+  readDatasets(parts.datasets)
   return { title: t('nav.system'), element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.system'))), place), stop: poller.stop }
 }
 
