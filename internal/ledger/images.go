@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"edgelens"
 )
@@ -19,6 +20,7 @@ type Images struct {
 	db *database
 	// keep keeps the images of finished jobs.
 	keep bool
+	due  *dueScan
 }
 
 // Image returns the encoded image of a job. Its error is an edgelens.ErrNotFound where there is no such job or its
@@ -81,11 +83,10 @@ func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
 	if !s.keep {
 		return 0, nil // each is still needed
 	}
-	jobs, err := finishedJobs(ctx, s.db.readers, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsDelivered+` ORDER BY kept_since`)
-	if err != nil {
+	jobs, err := s.due.next(ctx, math.MaxInt64, sweepBatch, bytes)
+	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
-	jobs = upTo(jobs, bytes)
 	err = s.db.write(ctx, func(c *change) error {
 		for _, job := range jobs {
 			if _, err := c.exec(`UPDATE jobs SET image = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
@@ -99,6 +100,11 @@ func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
 		return 0, err
 	}
 	return len(jobs), nil
+}
+
+// dueImages finds the finished jobs with an image.
+func dueImages(db *database) *dueScan {
+	return &dueScan{db: db, moved: true, query: dueQuery("jobs", "kept_since", "finished_at IS NOT NULL AND image = 1 AND kept_since IS NOT NULL AND ", jobIsDelivered, "id", "bytes")}
 }
 
 // removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job was

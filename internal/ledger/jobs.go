@@ -21,6 +21,7 @@ type Jobs struct {
 	images    *Images
 	chains    *Chains
 	watchers  *jobWatchers
+	due       *dueScan
 	// poisonCandidate is used by the writer's goroutine alone.
 	poisonCandidate poisonCandidate
 }
@@ -190,13 +191,8 @@ func (s *Jobs) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
 	}
 }
 
-// moveJobTimes moves the times of jobs with the wall clock. Deadlines move along, so that jobs keep the time that they
-// were given. The age of finished jobs is moved forward only; finished_at, which clients have seen, stays.
-func moveJobTimes(c *change, jump time.Duration, before time.Time) error {
+// moveJobDeadlines moves the deadlines of unfinished jobs with the wall clock, so that they keep the time that they were given.
+func moveJobDeadlines(c *change, jump time.Duration) error {
 	_, err := c.exec(`UPDATE jobs SET deadline = deadline + ? WHERE finished_at IS NULL AND deadline IS NOT NULL`, jump.Microseconds())
-	if err != nil || jump < 0 {
-		return err
-	}
-	_, err = c.exec(`UPDATE jobs SET kept_since = kept_since + ? WHERE kept_since <= ?`, jump.Microseconds(), before.UnixMicro())
 	return err
 }

@@ -231,7 +231,12 @@ func (l *Ledger) openWriter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follower := &clockFollower{clock: l.db.clock, log: l.db.log, followed: l.db.clock()}
+	steps, err := readClockSteps(ctx, l.db.readers)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	l.db.steps.Store(&steps)
+	follower := &clockFollower{clock: l.db.clock, log: l.db.log, steps: &l.db.steps, followed: l.db.clock()}
 	l.db.writer = newWriter(conn, follower.begin, l.db.images.sync, l.watchers.announce, l.db.storage.noteWrite)
 	l.prober = &prober{storage: l.db.storage, writer: l.db.writer, opened: opened}
 	return nil
@@ -242,16 +247,17 @@ func (l *Ledger) newStores() {
 	admission := newAdmission(l.config, l.db, l.space)
 	identities := &identities{db: l.db, config: l.config}
 	l.Events = &Events{db: l.db, subscribers: l.watchers.events}
-	l.Images = &Images{db: l.db, keep: l.config.KeepImages}
-	l.Results = &Results{db: l.db, events: l.Events}
+	l.Images = &Images{db: l.db, keep: l.config.KeepImages, due: dueImages(l.db)}
+	l.Results = &Results{db: l.db, events: l.Events, due: dueResults(l.db)}
 	l.Outbox = &Outbox{db: l.db, config: l.config, images: l.Images, feeds: l.watchers.outbox}
 	l.Chains = &Chains{db: l.db, parts: l.chaining}
 	l.Jobs = &Jobs{
 		db: l.db, admission: admission, events: l.Events, results: l.Results, outbox: l.Outbox, images: l.Images, chains: l.Chains, watchers: l.watchers.jobs,
+		due: dueJobs(l.db),
 	}
 	l.Records = &Records{
 		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox, chains: l.Chains,
-		restoredAt: l.restoredAt,
+		restoredAt: l.restoredAt, due: dueRecords(l.db),
 	}
 	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs, chains: l.Chains}
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
@@ -262,7 +268,7 @@ func (l *Ledger) newStores() {
 	l.Sensors = &Sensors{db: l.db, config: l.config}
 	l.Insights = &Insights{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{
-		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
+		batch: sweepBatch, config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
 		insights: l.Insights, chains: l.Chains, deviceKeys: l.DeviceKeys, sensors: &sensorSweeper{db: l.db, config: l.config},
 	}

@@ -14,6 +14,7 @@ import (
 type Results struct {
 	db     *database
 	events *Events
+	due    *dueScan
 }
 
 // Record makes a result without a job durable, with its event, and returns it with empty fields filled in: ID, Outcome,
@@ -158,14 +159,12 @@ func where(f edgelens.ResultFilter, before int64) (condition string, args []any)
 // resultIsDelivered: no event about the result's record is undelivered.
 var resultIsDelivered = noDelivery("results.id")
 
-// removeOld removes a batch of results without a job from before the given moment, and returns how many.
-func (s *Results) removeOld(ctx context.Context, before int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM results WHERE seq IN
-		(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` LIMIT ?)`, before, sweepBatch)
+// dueResults finds the results without a job that are due.
+func dueResults(db *database) *dueScan {
+	return &dueScan{db: db, query: dueQuery("results", "created_at", "job_id IS NULL AND ", resultIsDelivered, "''", "0")}
 }
 
-// removeOldest removes up to n of the oldest results without a job from before the given moment, and returns how many.
-func (s *Results) removeOldest(ctx context.Context, before, n int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM results WHERE seq IN
-		(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` ORDER BY seq LIMIT ?)`, before, n)
+// removeOld removes up to n of the oldest results without a job from before the given moment, and returns how many.
+func (s *Results) removeOld(ctx context.Context, before int64, n int) (int, error) {
+	return s.due.remove(ctx, `DELETE FROM results WHERE seq = ?`, before, n)
 }
