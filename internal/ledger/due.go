@@ -33,9 +33,9 @@ type dueRow struct {
 // The sweeper's goroutine alone uses it.
 type dueScan struct {
 	db *database
-	// query selects seq, time, free, id and image bytes of the rows from a position on: ?1 is the first time and ?2 the
-	// seq after which it begins there, ?3 the time before which it ends, ?4 the number of rows.
-	query string
+	// table is that of the rows, at the column of their times, which a condition on the rows (with AND at its end, or
+	// empty), free the condition that a row can be removed, id and imageBytes the expressions of these.
+	table, at, which, free, id, imageBytes string
 	// moved is true where the times are those of clockSteps.
 	moved bool
 
@@ -46,10 +46,11 @@ type dueScan struct {
 	freed int64
 }
 
-// dueQuery returns the query of a dueScan: free, id and imageBytes are the expressions, which the condition for the index of at.
-func dueQuery(table, at, which, free, id, imageBytes string) string {
-	return `SELECT seq, ` + at + `, ` + free + `, ` + id + `, ` + imageBytes + ` FROM ` + table + `
-		WHERE ` + which + at + ` >= ?1 AND (` + at + ` > ?1 OR seq > ?2) AND ` + at + ` < ?3 ORDER BY ` + at + `, seq LIMIT ?4`
+// query selects seq, time, free, id and image bytes of the rows from a position on: ?1 is the first time and ?2 the seq after
+// which it begins there, ?3 the time before which it ends, ?4 the number of rows.
+func (d *dueScan) query() string {
+	return `SELECT seq, ` + d.at + `, ` + d.free + `, ` + d.id + `, ` + d.imageBytes + ` FROM ` + d.table + `
+		WHERE ` + d.which + d.at + ` >= ?1 AND (` + d.at + ` > ?1 OR seq > ?2) AND ` + d.at + ` < ?3 ORDER BY ` + d.at + `, seq LIMIT ?4`
 }
 
 // next returns the next free rows from before the given moment: no more than n, and no more than needed to free about the
@@ -126,7 +127,7 @@ func (d *dueScan) page(ctx context.Context, s span) ([]dueRow, error) {
 	if d.position.at >= from {
 		from, after = d.position.at, d.position.seq
 	}
-	rows, err := d.db.readers.QueryContext(ctx, d.query, from, after, s.until, duePage)
+	rows, err := d.db.readers.QueryContext(ctx, d.query(), from, after, s.until, duePage)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -85,7 +86,7 @@ type TestWriter struct {
 
 // NewTestWriter opens a TestWriter, which must be closed.
 func NewTestWriter(ctx context.Context, dir string) (*TestWriter, error) {
-	db, err := openWriter(ctx, filepath.Join(dir, databaseName))
+	db, _, err := openWriter(ctx, filepath.Join(dir, databaseName), checkTime)
 	if err != nil {
 		return nil, err
 	}
@@ -108,4 +109,17 @@ func (t *TestWriter) Write(ctx context.Context, mayWait bool) error {
 func (t *TestWriter) Close() (transactions int, err error) {
 	t.w.close()
 	return t.transactions, errors.Join(t.w.conn.Close(), t.db.Close())
+}
+
+// SetCheckTime bounds the check of the database at the start, until the test ends.
+func SetCheckTime(t testing.TB, d time.Duration) {
+	former := checkTime
+	checkTime = d
+	t.Cleanup(func() { checkTime = former })
+}
+
+// ClockSteps returns how many steps of the clock are stored.
+func (l *Ledger) ClockSteps(ctx context.Context) (n int, err error) {
+	err = l.db.readers.QueryRowContext(ctx, `SELECT count(*) FROM clock_steps`).Scan(&n)
+	return n, err
 }

@@ -9,7 +9,7 @@ var jobIsDelivered = `(record_id IS NULL OR ` + noDelivery("jobs.record_id") + `
 
 // dueJobs finds the finished jobs that are due.
 func dueJobs(db *database) *dueScan {
-	return &dueScan{db: db, moved: true, query: dueQuery("jobs", "kept_since", "kept_since IS NOT NULL AND ", jobIsDelivered, "id", "image * bytes")}
+	return &dueScan{db: db, moved: true, table: "jobs", at: "kept_since", which: "kept_since IS NOT NULL AND ", free: jobIsDelivered, id: "id", imageBytes: "image * bytes"}
 }
 
 // removeFinished removes up to n jobs that finished before the given moment, the oldest first, with their results and

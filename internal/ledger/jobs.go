@@ -56,6 +56,7 @@ func (s *Jobs) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) 
 	now := micros(arrived.Wall)
 	spec.Deadline = micros(spec.Deadline)
 	job := edgelens.Job{ID: s.db.newJobID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	defer s.images.begin(job.ID)()
 	if err := s.images.write(job.ID, image); err != nil {
 		return edgelens.Job{}, false, err
 	}

@@ -24,6 +24,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -91,6 +92,9 @@ type Ledger struct {
 	// takenAt and restoredAt are of the last restore; zero where there was none.
 	takenAt, restoredAt time.Time
 
+	// unchecked is true where the last stop was unclean and the check of the database took too long.
+	unchecked bool
+
 	// stop ends the background work.
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -98,8 +102,10 @@ type Ledger struct {
 	closeErr   error
 }
 
-// Open opens the ledger in dir, creates it where there is none, migrates it to the newest schema and removes incomplete
-// files of a crash. A damaged database is set aside with its images, and replaced by an empty one. Its error is an
+// Open opens the ledger in dir, creates it where there is none, and migrates it to the newest schema; incomplete files of a
+// crash are removed afterwards, beside other work. A damaged database is set aside with its images, and replaced by an empty
+// one; after an unclean stop, one that is too large to be checked at once is checked beside other work, and where it is
+// damaged, that is a Problem until the next Open, which sets it aside. Its error is an
 // edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse where another process uses dir. ctx bounds the opening
 // only.
 func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger, error) {
@@ -133,6 +139,10 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 	l.stop = stop
 	l.background.Go(func() { l.sweeper.run(working) })
 	l.background.Go(func() { l.prober.run(working) })
+	l.background.Go(func() { l.Images.removeLeftovers(working) })
+	if l.unchecked {
+		l.background.Go(func() { l.checkBeside(working) })
+	}
 	return l, nil
 }
 
@@ -155,7 +165,7 @@ func (l *Ledger) open(ctx context.Context) error {
 		return err
 	}
 	l.newStores()
-	return l.Images.removeLeftovers(ctx)
+	return nil
 }
 
 // openFolder creates the folder where it is missing, makes its files private, and locks it.
@@ -193,7 +203,10 @@ func makePrivate(dir string) error {
 func (l *Ledger) openDatabase(ctx context.Context) (err error) {
 	dir := l.db.storage.dir
 	file := filepath.Join(dir, databaseName)
-	l.writerDB, err = openWriter(ctx, file)
+	unclean := stoppedUncleanly(dir)
+	var checked bool
+	l.writerDB, checked, err = openWriter(ctx, file, l.checkTime())
+	l.unchecked = unclean && !checked
 	if isDamaged(err) {
 		aside, asideErr := setAside(dir, l.db.now())
 		if asideErr != nil {
@@ -201,10 +214,15 @@ func (l *Ledger) openDatabase(ctx context.Context) (err error) {
 		}
 		l.db.log.Error("the ledger is damaged: it was set aside and replaced by an empty one, without its jobs and results. "+
 			"To recover what is left: sqlite3 ledger.db .recover", "event", "ledger_damaged", "set_aside", aside, "error", err)
-		l.writerDB, err = openWriter(ctx, file)
+		l.writerDB, _, err = openWriter(ctx, file, checkTime)
 	}
 	if err != nil {
 		return err
+	}
+	if checked {
+		if err := os.Remove(filepath.Join(dir, damagedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	l.db.readers, err = openReaders(file)
 	return err

@@ -61,6 +61,7 @@ func (s *Records) receive(ctx context.Context, r edgelens.Reception) (edgelens.J
 		return edgelens.Job{}, false, err
 	}
 	if job.ID != "" {
+		defer s.images.begin(job.ID)()
 		err = s.images.write(job.ID, r.Image)
 	}
 	if err == nil {
@@ -179,7 +180,7 @@ var recordIsDone = noDelivery("records.id") + `
 
 // dueRecords finds the records that are due.
 func dueRecords(db *database) *dueScan {
-	return &dueScan{db: db, query: dueQuery("records", "received_at", "", recordIsDone, "''", "0")}
+	return &dueScan{db: db, table: "records", at: "received_at", free: recordIsDone, id: "''", imageBytes: "0"}
 }
 
 // removeOld removes up to n of the oldest records from before the given moment, and returns how many.

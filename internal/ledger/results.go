@@ -161,7 +161,7 @@ var resultIsDelivered = noDelivery("results.id")
 
 // dueResults finds the results without a job that are due.
 func dueResults(db *database) *dueScan {
-	return &dueScan{db: db, query: dueQuery("results", "created_at", "job_id IS NULL AND ", resultIsDelivered, "''", "0")}
+	return &dueScan{db: db, table: "results", at: "created_at", which: "job_id IS NULL AND ", free: resultIsDelivered, id: "''", imageBytes: "0"}
 }
 
 // removeOld removes up to n of the oldest results without a job from before the given moment, and returns how many.
