@@ -82,7 +82,7 @@ func (l *Ledger) checkBeside(ctx context.Context) {
 
 // checkTablesQuickly runs SQLite's quick check of each table on a connection of its own, until ctx ends.
 func (l *Ledger) checkTablesQuickly(ctx context.Context) error {
-	db, err := openReaders(filepath.Join(l.db.storage.dir, databaseName))
+	db, err := openReaders(filepath.Join(l.db.storage.dir, databaseName), 1)
 	if err != nil {
 		return err
 	}

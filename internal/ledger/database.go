@@ -15,11 +15,12 @@ import (
 // database is how the stores read and write: by one writer, a pool of readers and one clock. It is safe for use by many
 // goroutines.
 type database struct {
-	writer  *writer
-	readers *sql.DB
-	clock   clocks.Clock
-	storage *storage
-	images  *imageFiles
+	writer *writer
+	// readers are for single rows, and lists for lists, so that those do not wait for these.
+	readers, lists *sql.DB
+	clock          clocks.Clock
+	storage        *storage
+	images         *imageFiles
 	// hold keeps images while a backup is taken.
 	hold imageHold
 	log  *slog.Logger

@@ -123,3 +123,10 @@ func (l *Ledger) ClockSteps(ctx context.Context) (n int, err error) {
 	err = l.db.readers.QueryRowContext(ctx, `SELECT count(*) FROM clock_steps`).Scan(&n)
 	return n, err
 }
+
+// SetMaxLooks bounds how many rows a page looks at, until the test ends.
+func SetMaxLooks(t testing.TB, n int) {
+	former := maxLooks
+	maxLooks = n
+	t.Cleanup(func() { maxLooks = former })
+}

@@ -224,7 +224,10 @@ func (l *Ledger) openDatabase(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	l.db.readers, err = openReaders(file)
+	if l.db.readers, err = openReaders(file, readers); err != nil {
+		return err
+	}
+	l.db.lists, err = openReaders(file, listReaders)
 	return err
 }
 
@@ -301,6 +304,9 @@ func (l *Ledger) release() error {
 	}
 	if l.db.readers != nil {
 		errs = append(errs, l.db.readers.Close())
+	}
+	if l.db.lists != nil {
+		errs = append(errs, l.db.lists.Close())
 	}
 	if l.writerDB != nil {
 		errs = append(errs, l.writerDB.Close())

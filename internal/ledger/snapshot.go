@@ -105,7 +105,7 @@ func (s *Snapshot) take(ctx context.Context, o SnapshotOptions) error {
 
 // copyDatabase copies the database within one transaction, so that changes do not begin it again.
 func (s *Snapshot) copyDatabase(ctx context.Context, o SnapshotOptions) (err error) {
-	source, err := openReaders(filepath.Join(s.db.storage.dir, databaseName))
+	source, err := openReaders(filepath.Join(s.db.storage.dir, databaseName), readers)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// readers is the number of connections for queries.
-	readers = 4
+	// readers is the number of connections for single rows, listReaders that for lists.
+	readers, listReaders = 4, 2
 	// busyTimeout bounds the wait for another program's lock.
 	busyTimeout = 5 * time.Second
 	// walBytes is how much of the write-ahead log is kept between checkpoints.
@@ -70,13 +70,13 @@ func openWriter(ctx context.Context, file string, checkTime time.Duration) (_ *s
 }
 
 // openReaders opens the connections that only read.
-func openReaders(file string) (*sql.DB, error) {
+func openReaders(file string, connections int) (*sql.DB, error) {
 	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"_query_only": "on"}))
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	return db, nil
 }
 

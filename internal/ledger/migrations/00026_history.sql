@@ -11,5 +11,7 @@ CREATE TABLE clock_steps (
 -- So that a sweep finds out without a look at all rows that nothing is due.
 CREATE INDEX seen_by_age ON seen (at);
 CREATE INDEX outbox_by_age ON outbox (created_at) WHERE access = 0;
+CREATE INDEX results_by_device_outcome ON results (device, outcome);
+CREATE INDEX results_by_device_time ON results (device, created_at);
 CREATE INDEX commands_by_time ON commands (created_at);
 CREATE INDEX results_without_job ON results (created_at) WHERE job_id IS NULL;
