@@ -49,6 +49,7 @@ var arrows = map[string][]string{
 	"homeassistant/link":   {"homeassistant", "terminal"}, // its own connection to the broker
 	"identity":             nil,                           // keys, certificates, signatures, sealed messages
 	"learn":                nil,                           // datasets, heads, federated rounds, states
+	"learn/heads":          {"learn", "internal/datadir"}, // the versions of heads, in the data folder
 	"learn/serving":        {"learn", "models"},           // heads as models
 	"web":                  nil,                           // the page: a black box to the API
 	"benchmarks":           nil,                           // the HTTP load generator is a black box

@@ -23,6 +23,8 @@ func (f ErasureFilter) IsEmpty() bool { return f == ErasureFilter{} }
 // Erased counts what was erased, or would be.
 type Erased struct {
 	Results, Records, Jobs int64
+	// Examples are those that were made of the results.
+	Examples int64
 	// Images and ImageBytes are of the images that were stored.
 	Images, ImageBytes int64
 	// Undelivered are the events that were not delivered yet, of each sink.
@@ -36,6 +38,7 @@ func (e *Erased) Add(other Erased) {
 	e.Results += other.Results
 	e.Records += other.Records
 	e.Jobs += other.Jobs
+	e.Examples += other.Examples
 	e.Images += other.Images
 	e.ImageBytes += other.ImageBytes
 	e.Undelivered += other.Undelivered

@@ -43,3 +43,16 @@ type LabelCount struct {
 	Label string
 	Count int
 }
+
+// ExampleFilter selects a page of the examples of a dataset.
+type ExampleFilter struct {
+	Dataset string
+	// Visible selects those that the client may see; nil means all.
+	Visible *Visibility
+	// Label selects those with that label; empty means all.
+	Label string
+	// Limit is the largest number wanted, 1 to 1000; 0 means 50.
+	Limit int
+	// Cursor is the one that the previous page returned; empty means the first page.
+	Cursor string
+}

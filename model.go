@@ -79,7 +79,7 @@ type Model struct {
 type Normalization struct {
 	// Mean and Std have one value, or one each for red, green and blue.
 	Mean, Std []float64
-	// Source is "manifest", "metadata", "quantization", "default" or "built_in".
+	// Source is "manifest", "metadata", "quantization", "default", "built_in" or "labelmap".
 	Source string
 }
 

@@ -519,6 +519,7 @@ func (e ModelInterpretersState) Valid() bool {
 const (
 	NormalizationSourceBuiltIn      NormalizationSource = "built_in"
 	NormalizationSourceDefault      NormalizationSource = "default"
+	NormalizationSourceLabelmap     NormalizationSource = "labelmap"
 	NormalizationSourceManifest     NormalizationSource = "manifest"
 	NormalizationSourceMetadata     NormalizationSource = "metadata"
 	NormalizationSourceQuantization NormalizationSource = "quantization"
@@ -530,6 +531,8 @@ func (e NormalizationSource) Valid() bool {
 	case NormalizationSourceBuiltIn:
 		return true
 	case NormalizationSourceDefault:
+		return true
+	case NormalizationSourceLabelmap:
 		return true
 	case NormalizationSourceManifest:
 		return true
@@ -1774,12 +1777,12 @@ type Normalization struct {
 	// Mean One value, or one each for red, green and blue
 	Mean []float64 `json:"mean"`
 
-	// Source The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+	// Source The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5, or labelmap: the bytes as they are, for a classifier that Frigate has exported
 	Source NormalizationSource `json:"source"`
 	Std    []float64           `json:"std"`
 }
 
-// NormalizationSource The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5
+// NormalizationSource The source: manifest.yaml, TFLite Metadata in the model, the quantization of its 8-bit input, the default of (pixel - 127.5) / 127.5, or labelmap: the bytes as they are, for a classifier that Frigate has exported
 type NormalizationSource string
 
 // NotUnderstood defines model for NotUnderstood.

@@ -387,7 +387,10 @@ func (l *Loader) newSpec(model models.Model, pool *Pool) (models.Spec, error) {
 		return models.Spec{}, err
 	}
 	activation := model.Activation
-	if activation == models.ActivationAuto && model.Task != edgelens.TaskEmbedding { // features have no activation
+	switch {
+	case model.Task == edgelens.TaskEmbedding:
+		activation = models.ActivationFeatures // whatever the graph ends with
+	case activation == models.ActivationAuto:
 		if activation, err = l.detectActivation(pool); err != nil {
 			return models.Spec{}, err
 		}

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -138,7 +139,7 @@ func (m *Model) CheckOutput(output TensorSpec) error {
 	case m.TaskGiven: // the manifest declares a classifier; the classes stay numbers
 		return nil
 	}
-	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`; for feature vectors, with `task: embedding`", classes, stem(m.Path))
+	return notClassifier("has an output of %d numbers and no labels anywhere, so it probably gives a feature vector (embedding) and no scores; for a classifier, put its labels beside it as %s.txt, one a line, or enter it in manifest.yaml with `task: classify`; for feature vectors, run `edgelens model add %s --task embedding`", classes, stem(m.Path), filepath.Base(m.Path))
 }
 
 // checkEmbedding rejects an output that is no feature vector: [1 N] or [1 1 1 N], of two numbers at least.

@@ -50,6 +50,9 @@ func (p *parser) checkEntry(at string, e *Entry) {
 		if e.Labels != nil {
 			p.problem(at+": labels", "are not for a model of task %q, which gives a feature vector", e.Task)
 		}
+		if e.Activation != ActivationAuto {
+			p.problem(at+": output", "is not for a model of task %q, which gives a feature vector", e.Task)
+		}
 	default:
 		p.problem(at+": task", "%.100q is not %q or %q", e.Task, edgelens.TaskClassification, edgelens.TaskEmbedding)
 	}

@@ -25,7 +25,7 @@ const maxManifestBytes = 1 << 20
 //	    source: URL            # optional: its public URL, http(s)
 //	    licence: SPDX          # optional
 //	    description: TEXT      # optional
-//	    task: classify         # optional: the only task; with it a model needs no labels
+//	    task: classify         # optional; with it a model needs no labels. Or embedding: it gives feature vectors
 //	    labels:                # optional
 //	      {file: FILE, sha256: HEX, size: BYTES, source: URL}
 //	    input: {mean: NUMBER, std: NUMBER}  # optional, see Normalization; or lists of three, for red, green and blue

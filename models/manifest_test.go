@@ -20,20 +20,26 @@ func TestBuiltinManifestIsFrozen(t *testing.T) {
 mobilenet_v2_1.0_224_int8 tf2_mobilenet_v2_1.0_224_ptq.tflite 5d3137241276e79c86d14a74fe43581398ae0e815191d3dba45495b810840e8c 4070174 imagenet_labels.txt b8aaeb5630c62626a7d124a05c0e14230a7ffdd2136a31d0190a4fb71c1d82f1 21686
 mobilenet_v2_1.0_224_uint8 mobilenet_v2_1.0_224_quant.tflite 7aad0c74c5e3c06e5eb3c827e13304fdd68a83da6087d92ee169c24ff9fd4776 3610798 imagenet_labels.txt b8aaeb5630c62626a7d124a05c0e14230a7ffdd2136a31d0190a4fb71c1d82f1 21686
 mobilenet_v1_0.25_128_uint8 mobilenet_v1_0.25_128_quant.tflite cb273c23ee76374b05b9583177e28aa19744858a7679c56a250e83d0333da785 525598 imagenet_labels.txt b8aaeb5630c62626a7d124a05c0e14230a7ffdd2136a31d0190a4fb71c1d82f1 21686
+mobilenet_v1_1.0_224_embedding mobilenet_v1_1.0_224_quant_embedding_extractor.tflite f409ef4f73fcbb9667841965623c5c8524aac33d41b9bf5f3667161fb4a76319 3251736
 `
 	m := models.Builtin()
 	got := fmt.Sprintf("default %s\n", m.Default)
 	for _, e := range m.Models {
-		got += fmt.Sprintln(e.Name, e.File.Name, e.File.SHA256, e.File.Size, e.Labels.Name, e.Labels.SHA256, e.Labels.Size)
-		if e.Licence == "" || e.Description == "" || e.Task != edgelens.TaskClassification {
+		files, line, task, activation := []models.File{e.File}, []any{e.Name, e.File.Name, e.File.SHA256, e.File.Size}, edgelens.TaskEmbedding, models.ActivationAuto
+		if e.Labels != nil {
+			files, line = append(files, *e.Labels), append(line, e.Labels.Name, e.Labels.SHA256, e.Labels.Size)
+			task, activation = edgelens.TaskClassification, models.ActivationProbabilities
+		}
+		got += fmt.Sprintln(line...)
+		if e.Licence == "" || e.Description == "" || e.Task != task || !e.TaskGiven {
 			t.Errorf("%s lacks a licence, description or task", e.Name)
 		}
-		for _, f := range []models.File{e.File, *e.Labels} {
+		for _, f := range files {
 			if !strings.HasPrefix(f.Source, "https://") || !strings.HasSuffix(f.Source, "/"+f.Name) {
 				t.Errorf("%s: source %q", f.Name, f.Source)
 			}
 		}
-		if e.Normalization == nil || *e.Normalization != models.DefaultNormalization || e.Activation != models.ActivationProbabilities {
+		if e.Normalization == nil || *e.Normalization != models.DefaultNormalization || e.Activation != activation {
 			t.Errorf("%s: input %v, output %q", e.Name, e.Normalization, e.Activation)
 		}
 	}
@@ -209,6 +215,7 @@ models:
 		"mobilenet_v2_1.0_224_int8=tf2_mobilenet_v2_1.0_224_ptq.tflite",
 		"mobilenet_v2_1.0_224_uint8=other.tflite",
 		"mobilenet_v1_0.25_128_uint8=mobilenet_v1_0.25_128_quant.tflite",
+		"mobilenet_v1_1.0_224_embedding=mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
 		"mine=mine.tflite",
 	}
 	if m.Default != "mine" || !reflect.DeepEqual(got, want) {

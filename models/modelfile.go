@@ -87,7 +87,9 @@ type labelsFacts struct {
 	sha256 string
 	labels []string
 	form   labelFormat
-	err    error // what is wrong with it
+	// lines are the names if no number in them is that of a class; nil with an error.
+	lines []string
+	err   error // what is wrong with it
 }
 
 func readLabelsFile(f *os.File, _ int64) (labelsFacts, error) {
@@ -97,7 +99,9 @@ func readLabelsFile(f *os.File, _ int64) (labelsFacts, error) {
 	}
 	sum := sha256.Sum256(data)
 	facts := labelsFacts{sha256: hex.EncodeToString(sum[:])}
-	facts.labels, facts.form, facts.err = parseLabels(data)
+	if facts.labels, facts.form, facts.err = parseLabels(data); facts.err == nil {
+		facts.lines = plainLines(data)
+	}
 	return facts, nil
 }
 

@@ -35,6 +35,7 @@ const (
 	FromQuantization NormalizationSource = "quantization" // of the input tensor
 	FromDefault      NormalizationSource = "default"
 	FromBuiltIn      NormalizationSource = "built_in" // compiled into the program
+	FromLabelmap     NormalizationSource = "labelmap" // of classifiers that Frigate exports
 )
 
 // Check returns what is wrong with a normalization; the error continues a sentence
@@ -75,7 +76,7 @@ func (s InputSpec) NormalizationText() string {
 	}
 	origin := map[NormalizationSource]string{
 		FromManifest: "by the manifest", FromMetadata: "by the metadata in the model", FromQuantization: "by the quantization of the input",
-		FromDefault: "by default", FromBuiltIn: "built in",
+		FromDefault: "by default", FromBuiltIn: "built in", FromLabelmap: "as Frigate does",
 	}[s.NormalizationFrom]
 	return fmt.Sprintf("(pixel - %s) / %s, %s", shown(n.Mean), shown(n.Std), origin)
 }

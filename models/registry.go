@@ -12,8 +12,8 @@ import (
 	"edgelens"
 )
 
-// Registry lists the models of one folder: those of the manifest, and every
-// other .tflite file in it. It reads the folder on each call, so a file that is
+// Registry lists the models of one folder: those of the manifest, every other
+// .tflite file in it, and every folder in it (see folderModel). It reads the folder on each call, so a file that is
 // added later is found; digests are computed once per file version. The manifest
 // is read by Open and Refresh.
 //
@@ -100,11 +100,15 @@ func (r *Registry) Refresh() (manifestDefault string, err error) {
 	former := r.listed
 	r.listed = &manifest
 	r.mu.Unlock()
-	if _, err := r.find(""); err != nil { // the default must not vanish
+	present, err := r.find("")
+	if err == nil {
+		err = checkDefault(present)
+	}
+	if err != nil { // the default must not vanish
 		r.mu.Lock()
 		r.listed = former
 		r.mu.Unlock()
-		return "", fmt.Errorf("read the manifest again: %w: the default model is not in it anymore; choose another one by the setting model, or enter it: %w", edgelens.ErrModel, err)
+		return "", fmt.Errorf("read the manifest again: %w: the default model is not in it as a classifier anymore; choose another one by the setting model, or enter it: %w", edgelens.ErrModel, err)
 	}
 	return manifest.Default, nil
 }
@@ -194,7 +198,7 @@ func (r *Registry) Default() string {
 }
 
 // SetDefault makes another model, which may still be missing, the default. The
-// error wraps edgelens.ErrUnknownModel.
+// error wraps edgelens.ErrUnknownModel, or edgelens.ErrModel for one that is no classifier.
 func (r *Registry) SetDefault(name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: the default needs a name; known: %s", edgelens.ErrUnknownModel, r.known())
@@ -203,10 +207,21 @@ func (r *Registry) SetDefault(name string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkDefault(listed); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.def = listed.Name
 	return nil
+}
+
+// checkDefault returns an edgelens.ErrModel for a model that cannot answer requests for predictions.
+func checkDefault(l Listed) error {
+	if l.Task == edgelens.TaskClassification {
+		return nil
+	}
+	return fmt.Errorf("%w: %s gives feature vectors (task %s) and no predictions, so it cannot be the default model; choose a classifier, and, to have it answer requests for embeddings, set recognize.embedding_model", edgelens.ErrModel, l.Name, l.Task)
 }
 
 // find compares a name, which may come from a client, with the list; it never
@@ -256,8 +271,9 @@ func (r *Registry) known() string {
 	return strings.Join(names, ", ")
 }
 
-// dropped returns the names of the .tflite files that are not in the manifest,
-// sorted. Hidden files, such as the "._x" that macOS leaves, are not models.
+// dropped returns the names of the .tflite files that are not in the manifest, and
+// the folderFile of each folder, sorted. Hidden files, such as the "._x" that macOS
+// leaves, are not models.
 func (r *Registry) dropped() ([]string, error) {
 	entries, err := os.ReadDir(r.dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -270,7 +286,13 @@ func (r *Registry) dropped() ([]string, error) {
 	var files []string
 	for _, e := range entries {
 		name := e.Name()
-		if e.IsDir() || filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
+		if r.isFolder(e) {
+			if r.isModelFolder(name) {
+				files = append(files, folderFile(name))
+			}
+			continue
+		}
+		if filepath.Ext(name) != modelExt || strings.HasPrefix(name, ".") {
 			continue
 		}
 		promised := slices.ContainsFunc(manifest.Models, func(m Entry) bool { return m.File.Name == name })
@@ -279,4 +301,13 @@ func (r *Registry) dropped() ([]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// isFolder reports whether an entry of the models folder is a folder, or a link to one.
+func (r *Registry) isFolder(e os.DirEntry) bool {
+	if e.Type()&os.ModeSymlink == 0 {
+		return e.IsDir()
+	}
+	info, err := os.Stat(filepath.Join(r.dir, e.Name()))
+	return err == nil && info.IsDir()
 }

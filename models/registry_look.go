@@ -49,7 +49,10 @@ func (r *Registry) fromManifest(e *Entry) Listed {
 	} else if problem := l.normalizeBy(facts); problem != "" {
 		return l.failed(problem)
 	}
-	if e.Labels != nil {
+	switch {
+	case e.Task == edgelens.TaskEmbedding:
+		return l.available("") // features have no labels
+	case e.Labels != nil:
 		return r.withPromisedLabels(l)
 	}
 	return r.withOwnLabels(l, facts)
@@ -69,8 +72,11 @@ func (r *Registry) fromBuiltIn() Listed {
 	return l
 }
 
-// fromFile inspects a file that is not in the manifest.
+// fromFile inspects a file that is not in the manifest, or a folder by its folderFile.
 func (r *Registry) fromFile(file string) Listed {
+	if folder := folderOf(file); folder != "" {
+		return r.fromFolder(folder)
+	}
 	l := Listed{Model: Model{
 		ModelRef: edgelens.ModelRef{Name: r.nameOf(file)},
 		Path:     filepath.Join(r.dir, file),
@@ -111,15 +117,25 @@ func (l *Listed) normalizeBy(facts modelFacts) (problem string) {
 }
 
 // nameOf returns the name of the model in a dropped file: the file's without
-// ".tflite", or all of it if the manifest uses that name for another file or it is
-// that of the built-in model.
+// ".tflite", or the folder's, or all of it if the manifest uses that name for another
+// file, it is that of the built-in model, or a file has the name of a folder.
 func (r *Registry) nameOf(file string) string {
 	file = strings.ToValidUTF8(file, "?")
 	name := stem(file)
-	if r.manifest().indexOf(name) >= 0 || r.builtIn != nil && r.builtIn.Name == name {
+	folder := folderOf(file)
+	if folder != "" {
+		name = folder
+	}
+	if r.manifest().indexOf(name) >= 0 || r.builtIn != nil && r.builtIn.Name == name || folder != "" && r.isFile(folder+modelExt) {
 		return file
 	}
 	return name
+}
+
+// isFile reports whether the models folder has a file of that name.
+func (r *Registry) isFile(name string) bool {
+	info, err := os.Stat(filepath.Join(r.dir, name))
+	return err == nil && !info.IsDir()
 }
 
 // withPromisedLabels gives a model the labels that the manifest lists.
@@ -143,7 +159,7 @@ func (r *Registry) withPromisedLabels(l Listed) Listed {
 
 // besideModel are the suffixes of the names of label files beside NAME.tflite, in
 // order of precedence. Files with the last ones may be something else.
-var besideModel = []string{".txt", ".labels.txt", ".csv", ".pbtxt", ".json"}
+var besideModel = []string{".txt", ".labels.txt", labelmapEnd, ".csv", ".pbtxt", ".json"}
 
 // withOwnLabels gives a model the labels beside it, or else those inside it, or
 // else those of labels.txt if it is the only model.
@@ -162,6 +178,10 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 		case found.err != nil:
 			return l.failed(beside + ": " + found.err.Error())
 		}
+		if end == labelmapEnd {
+			l.useLabelmap(found)
+			return l.available(beside)
+		}
 		l.Labels, l.labelsFormat = found.labels, found.form
 		return l.available(beside)
 	}
@@ -172,27 +192,42 @@ func (r *Registry) withOwnLabels(l Listed, facts modelFacts) Listed {
 		l.Labels, l.labelsFormat = facts.labels, facts.labelsFormat
 		return l.available("")
 	}
-	found, err := r.labelsFiles.get(filepath.Join(r.dir, strayLabels))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return l.available("")
-	case err != nil:
-		return l.failed(err.Error())
-	case !r.alone(file):
-		l = l.available("")
-		if l.State == edgelens.ModelFailed {
-			l.Problem += fmt.Sprintf(" (%s lies beside several models, so it names none; rename it to %s.txt where it belongs to this one)", strayLabels, stem(file))
+	for _, stray := range strayLabels {
+		found, err := r.labelsFiles.get(filepath.Join(r.dir, stray))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return l.failed(err.Error())
+		case !r.alone(file):
+			l = l.available("")
+			if l.State == edgelens.ModelFailed {
+				l.Problem += fmt.Sprintf(" (%s lies beside several models, so it names none; rename it to %s where it belongs to this one)", stray, strayName(stray, stem(file)))
+			}
+			return l
+		case found.err != nil:
+			return l.failed(stray + ": " + found.err.Error())
 		}
-		return l
-	case found.err != nil:
-		return l.failed(strayLabels + ": " + found.err.Error())
+		if stray == folderLabels {
+			l.useLabelmap(found)
+			return l.available(stray)
+		}
+		l.Labels, l.labelsFormat = found.labels, found.form
+		return l.available(stray)
 	}
-	l.Labels, l.labelsFormat = found.labels, found.form
-	return l.available(strayLabels)
+	return l.available("")
 }
 
-// strayLabels is a label file without the name of its model.
-const strayLabels = "labels.txt"
+// strayLabels are label files without the name of their model.
+var strayLabels = []string{"labels.txt", folderLabels}
+
+// strayName returns the name of a label file that belongs to a model.
+func strayName(stray, model string) string {
+	if stray == folderLabels {
+		return model + labelmapEnd
+	}
+	return model + ".txt"
+}
 
 // alone reports whether a file is the only model in the folder.
 func (r *Registry) alone(file string) bool {

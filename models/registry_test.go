@@ -177,6 +177,7 @@ func TestList(t *testing.T) {
 		"mobilenet_v2_1.0_224_int8 missing true",
 		"mobilenet_v2_1.0_224_uint8 missing false",
 		"mobilenet_v1_0.25_128_uint8 missing false",
+		"mobilenet_v1_1.0_224_embedding missing false",
 		"a available false",
 		"b available false",
 	}
@@ -328,7 +329,7 @@ func TestRealModels(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if m.Digest != "sha256:"+e.File.SHA256 || len(m.Labels) != 1001 || m.Labels[286] != "Egyptian cat" {
+		if m.Digest != "sha256:"+e.File.SHA256 || m.Task != e.Task || m.Task == edgelens.TaskClassification && (len(m.Labels) != 1001 || m.Labels[286] != "Egyptian cat") {
 			t.Errorf("%s: %s, %d labels", m.Name, m.Digest, len(m.Labels))
 		}
 	}
@@ -342,7 +343,7 @@ func TestRealModels(t *testing.T) {
 // The name of the built-in model is reserved.
 func TestBuiltIn(t *testing.T) {
 	dir := t.TempDir()
-	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed")}
+	own := models.Model{ModelRef: edgelens.ModelRef{Name: "built_in", Digest: "sha256:1"}, Path: filepath.Join(t.TempDir(), "unnamed"), Task: edgelens.TaskClassification}
 	file := labeled(modeltest.Options{Side: 8, DType: models.Uint8})
 	write := func(path string) {
 		t.Helper()

@@ -145,6 +145,8 @@ const (
 	ActivationAuto          Activation = ""
 	ActivationProbabilities Activation = "probabilities"
 	ActivationLogits        Activation = "logits"
+	// ActivationFeatures is that of every loaded model of edgelens.TaskEmbedding, and of no other.
+	ActivationFeatures Activation = "features"
 )
 
 // Spec is the complete description of a loaded model.
@@ -152,7 +154,7 @@ type Spec struct {
 	Model
 	Input  InputSpec
 	Output TensorSpec
-	// Activation is ActivationProbabilities or ActivationLogits.
+	// Activation is ActivationProbabilities, ActivationLogits or ActivationFeatures.
 	Activation Activation
 	// Accelerators are those that may run it beside the processor.
 	Accelerators []string

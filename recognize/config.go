@@ -21,6 +21,8 @@ type Config struct {
 	// AllowStandIn lets the quality model answer requests without a model's name if
 	// the default model is missing. Each such result has a warning.
 	AllowStandIn bool
+	// EmbeddingModel is the model of requests for embeddings that name none; "" refuses these.
+	EmbeddingModel string
 	// Quality selects the images to rate: QualityOff, QualityTerminals or
 	// QualityAll.
 	Quality string
@@ -70,5 +72,5 @@ func (c Config) maxWait() time.Duration {
 // model rejected one good real photograph in fifteen and detected 83% of the worst
 // class (docs/adr/0016-quality.md).
 func DefaultConfig() Config {
-	return Config{Timeout: 10 * time.Second, Quality: QualityTerminals, QualityMinScore: 0.7}
+	return Config{Timeout: 10 * time.Second, EmbeddingModel: "mobilenet_v1_1.0_224_embedding", Quality: QualityTerminals, QualityMinScore: 0.7}
 }

@@ -3,6 +3,7 @@ package recognize
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"edgelens"
 	"edgelens/models"
@@ -13,10 +14,16 @@ import (
 const StandInWarning = "There is no classifier: the built-in quality model answered, which rates whether the image is usable, not what is in it. `edgelens model pull` fetches the default classifier."
 
 // acquire returns the model that answers, and whether it stands in for the missing
-// default one.
+// default one. The quality model does so for a classifier only: its scores are no features.
 func (s *Service) acquire(ctx context.Context, req *edgelens.Request) (spec *models.Spec, release func(), standIn bool, err error) {
-	spec, release, err = s.runner.Acquire(ctx, req.Model)
-	if req.Model != "" || req.Task == edgelens.TaskEmbedding || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
+	name := req.Model
+	if name == "" && req.Task == edgelens.TaskEmbedding {
+		if name = s.config.EmbeddingModel; name == "" {
+			return nil, nil, false, fmt.Errorf("%w: name the model whose embedding is wanted, or set recognize.embedding_model", edgelens.ErrInvalid)
+		}
+	}
+	spec, release, err = s.runner.Acquire(ctx, name)
+	if name != "" || s.qualityModel == "" || !s.config.AllowStandIn || !errors.Is(err, edgelens.ErrNoModel) {
 		return spec, release, false, err
 	}
 	spec, release, err = s.runner.Acquire(ctx, s.qualityModel)

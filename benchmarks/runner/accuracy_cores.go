@@ -63,6 +63,9 @@ func (c *cores) describe(ctx context.Context, v *accuracy.Variant) (*models.Spec
 	if err != nil {
 		return nil, fmt.Errorf("load the model of %s: %w", v.Name, err)
 	}
+	if spec.Task != edgelens.TaskClassification {
+		return nil, fmt.Errorf("%w: the model %s has the task %s; the accuracy of classifiers alone can be measured", edgelens.ErrInvalid, spec.Name, spec.Task)
+	}
 	v.Model, v.Digest, v.Runtime = spec.Name, spec.Digest, spec.Delegate
 	return spec, nil
 }

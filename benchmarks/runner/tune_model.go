@@ -66,7 +66,7 @@ func (c TuneConfig) tuneModel(ctx context.Context, model models.Model, images []
 	}
 	for _, v := range variants {
 		if v.Variant == suite.VariantInt8 {
-			_, t.refused[v.Variant] = app.CompareRequantized(ctx, model.Path, v.File)
+			_, t.refused[v.Variant] = app.CompareRequantized(ctx, model.Task, model.Path, v.File)
 		}
 	}
 	candidates := modelCandidates(app.NewRuntimes(c.Settings), model, variants)

@@ -13,6 +13,7 @@ var completions = map[string][]string{
 	"queue": {edgelens.QueueInteractive, edgelens.QueueBulk},
 	"sink":  {"mqtt", "webhook"},
 	"goal":  {"latency", "throughput"},
+	"task":  {edgelens.TaskClassification, edgelens.TaskEmbedding},
 }
 
 // completeValues has the shell complete the values of a command's flags, and of those of all commands below it.

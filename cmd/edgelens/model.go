@@ -17,7 +17,7 @@ import (
 
 func newModel(environ []string) *cobra.Command {
 	cmd := &cobra.Command{Use: "model", Short: "List, fetch and describe models"}
-	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelInspect(environ), newModelVerify(environ), newModelRequantize(), newModelDequantize()} {
+	for _, sub := range []*cobra.Command{newModelList(environ), newModelPull(environ), newModelAdd(environ), newModelInspect(environ), newModelVerify(environ), newModelRequantize(), newModelDequantize()} {
 		switch sub.Name() {
 		case "requantize", "dequantize": // which need only the files
 		default:
@@ -57,6 +57,7 @@ type jsonModel struct {
 	Digest  string `json:"digest,omitempty"`
 	State   string `json:"state"`
 	Bytes   int64  `json:"bytes"`
+	Task    string `json:"task"`
 	Labels  int    `json:"labels"`
 	Default bool   `json:"default"`
 	BuiltIn bool   `json:"built_in"`
@@ -66,14 +67,14 @@ type jsonModel struct {
 func modelsOf(list []models.Listed) []jsonModel {
 	all := make([]jsonModel, 0, len(list))
 	for _, m := range list {
-		all = append(all, jsonModel{m.Name, m.Digest, string(m.State), m.FileBytes, len(m.Labels), m.Default, m.BuiltIn, m.Problem})
+		all = append(all, jsonModel{m.Name, m.Digest, string(m.State), m.FileBytes, m.Task, len(m.Labels), m.Default, m.BuiltIn, m.Problem})
 	}
 	return all
 }
 
 func printModels(w io.Writer, list []models.Listed) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tLABELS\tNOTE") // Flush returns it
+	fmt.Fprintln(t, "NAME\tSTATE\tSIZE\tTASK\tLABELS\tNOTE") // Flush returns it
 	for _, m := range list {
 		note := m.Problem
 		if m.BuiltIn {
@@ -82,7 +83,7 @@ func printModels(w io.Writer, list []models.Listed) error {
 		if m.Default {
 			note = "default. " + note
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.1f MB\t%d\t%s\n", m.Name, m.State, float64(m.FileBytes)/1e6, len(m.Labels), note) // Flush returns it
+		fmt.Fprintf(t, "%s\t%s\t%.1f MB\t%s\t%d\t%s\n", m.Name, m.State, float64(m.FileBytes)/1e6, m.Task, len(m.Labels), note) // Flush returns it
 	}
 	return t.Flush()
 }

@@ -33,10 +33,7 @@ func newModelInspect(environ []string) *cobra.Command {
 			if len(names) == 1 && app.IsModelFile(names[0]) {
 				return inspectFile(cmd, names[0], asJSON)
 			}
-			if len(names) == 1 {
-				c.Model = names[0]
-			}
-			return inspectModel(cmd, c, asJSON)
+			return inspectModel(cmd, c, strings.Join(names, ""), asJSON)
 		},
 	}
 	asJSON.add(cmd, ", as GET /api/models/{name} does")
@@ -107,8 +104,8 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func inspectModel(cmd *cobra.Command, c *config.Config, asJSON jsonFlag) error {
-	spec, check, err := app.DescribeModel(cmd.Context(), c)
+func inspectModel(cmd *cobra.Command, c *config.Config, name string, asJSON jsonFlag) error {
+	spec, check, err := app.DescribeModel(cmd.Context(), c, name)
 	if err != nil {
 		return err
 	}
@@ -124,6 +121,7 @@ func printModel(w io.Writer, spec *models.Spec, check edgelens.KernelCheck) erro
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"name", spec.Name},
+		{"task", spec.Task},
 		{"file", file},
 		{"digest", spec.Digest},
 		{"size", fmt.Sprintf("%d bytes", spec.FileBytes)},

@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edgelens"
 	"edgelens/internal/app"
 	"edgelens/models/rewrite"
 )
 
 func newModelRequantize() *cobra.Command {
 	var force, unchecked bool
+	var task string
 	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "requantize IN OUT",
@@ -22,12 +24,15 @@ func newModelRequantize() *cobra.Command {
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, out := args[0], args[1]
+			if task != edgelens.TaskClassification && task != edgelens.TaskEmbedding {
+				return usageError{fmt.Errorf("--task must be %s or %s, not %q", edgelens.TaskClassification, edgelens.TaskEmbedding, task)}
+			}
 			written := jsonRewritten{File: out}
 			var check func(string) error
 			if !unchecked {
 				check = func(temporary string) error {
-					agreement, err := app.CompareRequantized(cmd.Context(), in, temporary)
-					written.compared(agreement)
+					agreement, err := app.CompareRequantized(cmd.Context(), task, in, temporary)
+					written.compared(task, agreement)
 					return err
 				}
 			}
@@ -40,6 +45,7 @@ func newModelRequantize() *cobra.Command {
 	asJSON.add(cmd, "")
 	cmd.Flags().BoolVar(&force, "force", false, "replace OUT")
 	cmd.Flags().BoolVar(&unchecked, "no-check", false, "do not compare the models on images")
+	cmd.Flags().StringVar(&task, "task", edgelens.TaskClassification, "what the model is for, which decides what is compared: "+edgelens.TaskClassification+" or "+edgelens.TaskEmbedding)
 	return cmd
 }
 
@@ -57,11 +63,15 @@ type jsonAgreement struct {
 	Inputs         int     `json:"inputs"`
 	SameOrClose    float64 `json:"same_or_close"`
 	MeanDifference float64 `json:"mean_difference"`
+	LeastCosine    float64 `json:"least_cosine"`
 }
 
 // compared adds the outcome of the comparison.
-func (r *jsonRewritten) compared(a rewrite.Agreement) {
-	r.Agreement, r.described = &jsonAgreement{a.Inputs, a.SameOrClose(), a.MeanDifference}, a.String()
+func (r *jsonRewritten) compared(task string, a rewrite.Agreement) {
+	r.Agreement, r.described = &jsonAgreement{a.Inputs, a.SameOrClose(), a.MeanDifference, a.LeastCosine}, a.String()
+	if task == edgelens.TaskEmbedding {
+		r.described = a.FeaturesString()
+	}
 }
 
 // text prints nothing where the models were not compared.

@@ -32,6 +32,12 @@ func newRecognize(environ []string) *cobra.Command {
 			if options.TopK < 1 {
 				return usageError{fmt.Errorf("--top-k must be at least 1, not %d", options.TopK)}
 			}
+			if options.Task == edgelens.TaskEmbedding && (cmd.Flags().Changed("top-k") || cmd.Flags().Changed("min-score")) {
+				return usageError{errors.New("--top-k and --min-score are for predictions; leave them out with --task embedding")}
+			}
+			if cmd.Flags().Changed("model") { // else the task decides which is used
+				options.Model, c.Model = c.Model, ""
+			}
 			files, err := imagefile.ListAll(given)
 			if err != nil {
 				return err
@@ -54,8 +60,9 @@ func newRecognize(environ []string) *cobra.Command {
 	asJSON.add(cmd, ", one object a line")
 	cmd.Flags().IntVar(&options.TopK, "top-k", edgelens.DefaultTopK, "maximum number of predictions")
 	cmd.Flags().Float64Var(&options.MinScore, "min-score", 0, "leave out predictions with a lower probability")
+	cmd.Flags().StringVar(&options.Task, "task", "", edgelens.TaskClassification+" for predictions, "+edgelens.TaskEmbedding+" for feature vectors (default: that of the model)")
 	addViewFlags(cmd.Flags(), &options.View)
-	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.quality", "inference.", "preprocess.", "decode.")
+	config.AddFlags(cmd.Flags(), "data_dir", "model", "log_", "recognize.timeout", "recognize.allow_stand_in", "recognize.embedding_model", "recognize.quality", "inference.", "preprocess.", "decode.")
 	return cmd
 }
 
@@ -80,6 +87,10 @@ func (t *table) print(file string, result *edgelens.Result, err error) error {
 		return err
 	}
 	took := result.Timings.Total.Round(100 * time.Microsecond).String()
+	if n := len(result.Embedding); n > 0 {
+		_, err := fmt.Fprintf(t.w, "%s\t(a feature vector of %d numbers, which --json prints)\t\t\t%s\n", file, n, took)
+		return err
+	}
 	if len(result.Predictions) == 0 {
 		_, err := fmt.Fprintf(t.w, "%s\t(no class reaches the minimum score)\t\t\t%s\n", file, took)
 		return err

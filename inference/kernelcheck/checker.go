@@ -108,6 +108,8 @@ func (c *check) run(ctx context.Context, spec *models.Spec, pool *inference.Pool
 	var verdict edgelens.KernelCheck
 	if err != nil {
 		verdict.Result, verdict.Reason = edgelens.CheckFailed, "it fails on a generated image: "+err.Error()
+	} else if spec.Task == edgelens.TaskEmbedding {
+		verdict.KernelComparison, verdict.Result, verdict.Reason = compareFeatures(c.reference.scores, got, spec.Output.Scale)
 	} else {
 		verdict.KernelComparison, verdict.Result, verdict.Reason = compare(c.reference.scores, got, spec.Output.Scale)
 	}

@@ -67,6 +67,20 @@ func compare(want, got scores, step float64) (edgelens.KernelComparison, edgelen
 	return figures, result, reason
 }
 
+// compareFeatures is compare for feature vectors: they have no first class, so that their correlation decides alone.
+func compareFeatures(want, got scores, step float64) (edgelens.KernelComparison, edgelens.CheckResult, string) {
+	figures := edgelens.KernelComparison{Images: len(want)}
+	if !want.finite() {
+		return figures, edgelens.CheckUnknown, "the reference kernels give features that are no numbers"
+	}
+	if spread(want) >= minSpread(want, step) {
+		r := correlation(want, got)
+		figures.Correlation = &r
+	}
+	result, reason := resultOf(figures, false, got.finite())
+	return figures, result, reason
+}
+
 // resultOf returns the result of figures. varied is whether the clear images are of more than
 // one class: a kernel that always gives the same one would agree otherwise.
 func resultOf(f edgelens.KernelComparison, varied, finite bool) (edgelens.CheckResult, string) {

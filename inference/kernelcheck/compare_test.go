@@ -114,3 +114,27 @@ func tail(row []float32) {
 		}
 	}
 }
+
+// Feature vectors have no first class: another number on top is no error while they are alike.
+func TestCompareFeatures(t *testing.T) {
+	want := scores{{6, 5.9, 0, 0}, {0, 6, 5.9, 0}, {0, 0, 6, 5.9}, {5.9, 0, 0, 6}}
+	alike := scores{{5.9, 6, 0, 0}, {0, 5.9, 6, 0}, {0, 0, 5.9, 6}, {6, 0, 0, 5.9}}
+	others := scores{{0, 0, 6, 6}, {6, 0, 0, 6}, {6, 6, 0, 0}, {0, 6, 6, 0}}
+	same := scores{{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}}
+	nan := scores{{float32(math.NaN()), 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}
+	for name, c := range map[string]struct {
+		want, got scores
+		result    edgelens.CheckResult
+	}{
+		"the same":                  {want, want, edgelens.CheckPassed},
+		"alike":                     {want, alike, edgelens.CheckPassed},
+		"others":                    {want, others, edgelens.CheckFailed},
+		"no numbers":                {want, nan, edgelens.CheckFailed},
+		"the same for every image":  {same, same, edgelens.CheckUnknown},
+		"a reference of no numbers": {nan, want, edgelens.CheckUnknown},
+	} {
+		if figures, result, reason := compareFeatures(c.want, c.got, 0.02); result != c.result || figures.ClearImages != 0 || (reason == "") != (result == edgelens.CheckPassed) {
+			t.Errorf("%s: %+v, %s, %q", name, figures, result, reason)
+		}
+	}
+}

@@ -20,6 +20,8 @@ const (
 	minAgreement = 0.9
 	// maxDifference is the maximum mean difference of a score.
 	maxDifference = 0.02
+	// minCosine is the least cosine similarity of the feature vectors of one image.
+	minCosine = 0.99
 )
 
 // Comparison compares a model with its int8 variant.
@@ -31,9 +33,9 @@ type Comparison struct {
 	Config inference.Config
 }
 
-// Compare runs both models on generated images. The error wraps edgelens.ErrModel where
+// Compare runs both models, whose task is given, on generated images. The error wraps edgelens.ErrModel where
 // the variant must not replace the original.
-func (c Comparison) Compare(ctx context.Context, original, requantized string) (a rewrite.Agreement, err error) {
+func (c Comparison) Compare(ctx context.Context, task, original, requantized string) (a rewrite.Agreement, err error) {
 	for _, path := range []string{original, requantized} {
 		if err := TryFile(ctx, c.Prober, path, "", c.Config); err != nil {
 			return a, err
@@ -64,6 +66,12 @@ func (c Comparison) Compare(ctx context.Context, original, requantized string) (
 	a, err = rewrite.Compare(ctx, tensors, first.Scores, second.Scores)
 	if err != nil {
 		return a, fmt.Errorf("%w: compare the models: %w", edgelens.ErrModel, err)
+	}
+	if task == edgelens.TaskEmbedding {
+		if a.LeastCosine < minCosine {
+			return a, fmt.Errorf("%w: the requantized model gives other feature vectors: %s", edgelens.ErrModel, a.FeaturesString())
+		}
+		return a, nil
 	}
 	if a.SameOrClose() < minAgreement || a.MeanDifference > maxDifference {
 		return a, fmt.Errorf("%w: the requantized model gives other results: %s", edgelens.ErrModel, a)

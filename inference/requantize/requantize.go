@@ -128,7 +128,7 @@ func (p *Preparer) make(ctx context.Context, m models.Model, original *tflitefil
 	sum := sha256.Sum256(file)
 	path := p.file(hexDigest, sum)
 	err = atomicfile.WriteChecked(path, file, 0o644, func(temporary string) error {
-		agreement, err := p.config.Comparison.Compare(ctx, m.Path, temporary)
+		agreement, err := p.config.Comparison.Compare(ctx, m.Task, m.Path, temporary)
 		if err == nil {
 			p.log.Info("model requantized to int8", "model", m.Name, "from", m.Digest, "check", agreement)
 		}

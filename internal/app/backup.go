@@ -92,6 +92,7 @@ func (b backups) write(ctx context.Context, o control.BackupOptions, begin func(
 func countsOf(c ledger.SnapshotCounts) backup.Counts {
 	return backup.Counts{
 		Jobs: c.Jobs, UnfinishedJobs: c.Unfinished, Results: c.Results, Records: c.Records, Devices: c.Devices, Undelivered: c.Undelivered,
+		Examples: c.Examples,
 	}
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 
 	"edgelens"
 	"edgelens/inference"
@@ -21,9 +22,24 @@ func OpenModels(c *config.Config) (*models.Registry, error) {
 		return nil, err
 	}
 	if c.Model != "" {
-		return registry, registry.SetDefault(c.Model)
+		if err := registry.SetDefault(c.Model); err != nil {
+			return nil, err
+		}
 	}
-	return registry, nil
+	return registry, checkEmbeddingModel(registry, c.Recognize.EmbeddingModel)
+}
+
+// checkEmbeddingModel returns an edgelens.ErrModel for a classifier that is to answer requests for embeddings. A model that
+// is missing, or not known yet, may still come.
+func checkEmbeddingModel(registry *models.Registry, name string) error {
+	if name == "" {
+		return nil
+	}
+	listed, err := registry.Look(name)
+	if err != nil || listed.Task == edgelens.TaskEmbedding {
+		return nil
+	}
+	return fmt.Errorf("%w: recognize.embedding_model: %s has the task %s and gives no embeddings; name a model of task %s (`edgelens model list`)", edgelens.ErrModel, listed.Name, listed.Task, edgelens.TaskEmbedding)
 }
 
 // noClassifier returns the condition that the default model is unavailable; none where it is available.

@@ -39,6 +39,8 @@ type Core struct {
 	shared        *cache.Shared // nil where results are in memory only
 	qualityForAll bool          // whether the quality model rates every image
 	standIn       bool          // whether it may answer as a stand-in
+	// embeddingModel answers requests for embeddings that name no model; "" for none.
+	embeddingModel string
 }
 
 // NewCore connects the parts. Nothing is loaded yet.
@@ -89,7 +91,7 @@ func newCore(c *config.Config, tracer edgelens.Tracer, log *slog.Logger, metrics
 		Registry: registry, Loader: loader, preprocessor: preprocessor, decoder: decoder, service: service, shared: shared,
 		Recognizer:    counted,
 		qualityForAll: c.Recognize.Quality == recognize.QualityAll,
-		standIn:       c.Recognize.AllowStandIn,
+		standIn:       c.Recognize.AllowStandIn, embeddingModel: c.Recognize.EmbeddingModel,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -153,15 +154,28 @@ func (f *modelFollower) look() string {
 	}
 	sum := sha256.New()
 	for _, entry := range entries {
-		info, err := os.Stat(filepath.Join(f.registry.Dir(), entry.Name())) // of what a link leads to
-		if err != nil || info.IsDir() {
-			continue
+		names := []string{entry.Name()}
+		if info, err := os.Stat(filepath.Join(f.registry.Dir(), entry.Name())); err == nil && info.IsDir() {
+			for _, file := range models.FolderFiles() {
+				names = append(names, filepath.Join(entry.Name(), file))
+			}
 		}
-		var inode uint64
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			inode = stat.Ino
+		for _, name := range names {
+			f.addFile(sum, name)
 		}
-		fmt.Fprintf(sum, "%q %d %d %d\n", entry.Name(), info.Size(), info.ModTime().UnixNano(), inode) // never fails
 	}
 	return string(sum.Sum(nil))
+}
+
+// addFile adds a file, by its name in the models folder, to a digest; nothing for a folder.
+func (f *modelFollower) addFile(sum io.Writer, name string) {
+	info, err := os.Stat(filepath.Join(f.registry.Dir(), name)) // of what a link leads to
+	if err != nil || info.IsDir() {
+		return
+	}
+	var inode uint64
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		inode = stat.Ino
+	}
+	fmt.Fprintf(sum, "%q %d %d %d\n", name, info.Size(), info.ModTime().UnixNano(), inode) // never fails
 }

@@ -23,15 +23,15 @@ func IsModelFile(arg string) bool {
 	return filepath.Ext(arg) == ".tflite" || strings.ContainsRune(arg, filepath.Separator)
 }
 
-// DescribeModel loads the default model and returns its description, with what is known about its kernels.
-func DescribeModel(ctx context.Context, c *config.Config) (*models.Spec, edgelens.KernelCheck, error) {
+// DescribeModel loads a model, the default one for "", and returns its description, with what is known about its kernels.
+func DescribeModel(ctx context.Context, c *config.Config, name string) (*models.Spec, edgelens.KernelCheck, error) {
 	c.Inference.Interpreters = 1
 	core, err := NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry())
 	if err != nil {
 		return nil, edgelens.KernelCheck{}, err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	spec, err := core.Loader.Describe(ctx, "")
+	spec, err := core.Loader.Describe(ctx, name)
 	if err != nil {
 		return nil, edgelens.KernelCheck{}, err
 	}
@@ -76,10 +76,10 @@ func oneInterpreter() inference.Config {
 	return c
 }
 
-// CompareRequantized compares a model file with its int8 variant in another. The error
+// CompareRequantized compares a model file, whose task is given, with its int8 variant in another. The error
 // wraps edgelens.ErrModel where that must not replace it.
-func CompareRequantized(ctx context.Context, original, requantized string) (rewrite.Agreement, error) {
+func CompareRequantized(ctx context.Context, task, original, requantized string) (rewrite.Agreement, error) {
 	set := runtimes.New(runtimes.Config{})
 	comparison := requantize.Comparison{Backend: set, Prober: OneTimeProber(set), Config: oneInterpreter()}
-	return comparison.Compare(ctx, original, requantized)
+	return comparison.Compare(ctx, task, original, requantized)
 }

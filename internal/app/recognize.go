@@ -24,7 +24,7 @@ func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, file
 		return err
 	}
 	defer CloseWithin(StopTimeout, core.Close) // the process ends next
-	if err := core.WarmUp(ctx); err != nil && !(c.Recognize.AllowStandIn && StartsWithoutClassifier(err, c)) {
+	if err := core.warmUpFor(ctx, options); err != nil && !(options.Model == "" && options.Task != edgelens.TaskEmbedding && c.Recognize.AllowStandIn && StartsWithoutClassifier(err, c)) {
 		return err
 	}
 	failed := 0
@@ -44,6 +44,22 @@ func RecognizeFiles(ctx context.Context, c *config.Config, stdin io.Reader, file
 		return fmt.Errorf("%d of %d images not recognized", failed, len(files))
 	}
 	return nil
+}
+
+// warmUpFor loads the model of requests with these options.
+func (c *Core) warmUpFor(ctx context.Context, options edgelens.Request) error {
+	name := options.Model
+	switch {
+	case name != "":
+	case options.Task == edgelens.TaskEmbedding:
+		if name = c.embeddingModel; name == "" {
+			return nil // the request is refused with what to do
+		}
+	default:
+		return c.WarmUp(ctx)
+	}
+	_, err := c.Loader.Describe(ctx, name)
+	return err
 }
 
 func recognizeFile(ctx context.Context, recognizer edgelens.Recognizer, stdin io.Reader, file string, options edgelens.Request) (*edgelens.Result, error) {

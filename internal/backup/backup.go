@@ -81,6 +81,7 @@ type Counts struct {
 	Records        int64 `json:"records"`
 	Devices        int64 `json:"devices"`
 	Undelivered    int64 `json:"undelivered_events"`
+	Examples       int64 `json:"examples"`
 	Images         int64 `json:"images"`
 	ImageBytes     int64 `json:"image_bytes"`
 	ImagesMissing  int64 `json:"images_missing"`

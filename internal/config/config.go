@@ -194,6 +194,7 @@ var renamed = strings.NewReplacer(
 	"http.listen ", "listen ", "jobs.redis_url ", "redis.url ",
 	"terminal.url ", "mqtt.url ", "terminal.group ", "mqtt.group ", "terminal.max_message_bytes ", "mqtt.max_message_bytes ", "terminal.tls.client_cert ", "mqtt.tls.client_cert ", "terminal.tls.client_key ", "mqtt.tls.client_key ",
 	"ledger.sensor_keep_points ", "sensor.keep_points ", "ledger.sensor_keep_minutes ", "sensor.keep_minutes ", "ledger.sensor_max_bytes ", "sensor.max_bytes ",
+	"ledger.learn_max_examples ", "learn.max_examples ", "ledger.learn_max_bytes ", "learn.max_bytes ",
 	"jobs.door_wait ", "terminal.max_wait ",
 	"mqtt.max_packet_bytes ", "mqtt.max_message_bytes ", "terminal.fungxi.", "fungxi.", "terminal.facesluice.", "facesluice.",
 )

@@ -56,12 +56,12 @@ func TestErrors(t *testing.T) {
 		"full keys": {source{args: []string{
 			"--data-dir=", "--listen=here", "--http-max-image-bytes=1", "--http-read-timeout=1ms", "--recognize-timeout=1h",
 			"--inference-threads=0", "--inference-delegate=gpu", "--preprocess-max-side=0", "--cache-ttl=1ms", "--log-level=loud", "--log-format=xml",
-			"--sensor-keep-points=1s", "--sensor-max-series=0",
+			"--sensor-keep-points=1s", "--sensor-max-series=0", "--learn-max-examples=0", "--learn-max-bytes=1",
 		}}, [][]string{
 			{"data_dir must"}, {"listen must", `"here"`}, {"http.max_image_bytes must"}, {"http.read_timeout must"},
 			{"recognize.timeout must"},
 			{"inference.threads must"}, {"inference.delegate must", `"gpu"`}, {"preprocess.max_side must"}, {"cache.ttl must"},
-			{"sensor.keep_points must"}, {"sensor.max_series must"},
+			{"sensor.keep_points must"}, {"learn.max_examples must"}, {"learn.max_bytes must"}, {"sensor.max_series must"},
 			{"log_level must", `"loud"`}, {"log_format must", `"xml"`},
 		}},
 		"of all sources": {source{
@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 // invalid value from each source.
 func TestInvalidValueNamesItsSource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "mqtt.home_assistant": true, "sensor.topics": true, "terminal.model": true, "webhook.ca_file": true}
+	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "mqtt.home_assistant": true, "sensor.topics": true, "terminal.model": true, "recognize.embedding_model": true, "webhook.ca_file": true}
 	// By Validate, which only knows the key.
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "inference.runtime": true, "inference.accelerators": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,

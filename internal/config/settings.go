@@ -60,6 +60,7 @@ func (c *Config) settings() []setting {
 		{"recognize.timeout", "timeout of one recognition, queueing included, if the client sends no Prefer: wait", duration(&c.Recognize.Timeout)},
 		{"recognize.max_wait", "maximum predicted time until the answer, if the client sends no Prefer: wait; requests that would take longer are refused at once; 0: recognize.timeout", duration(&c.Recognize.MaxWait)},
 		{"recognize.allow_stand_in", "let the built-in quality model answer, with a warning, if the default classifier is missing", boolean(&c.Recognize.AllowStandIn)},
+		{"recognize.embedding_model", "model of requests for embeddings that name none", text(&c.Recognize.EmbeddingModel)},
 		{"recognize.quality", "images to check with the quality model (blurred, dark, covered): off, terminals or all", text(&c.Recognize.Quality)},
 		{"recognize.quality_min_score", "minimum score of a quality verdict that makes an image unusable", float(&c.Recognize.QualityMinScore)},
 
@@ -184,6 +185,9 @@ func (c *Config) settings() []setting {
 		{"sensor.keep_points", "time for which single values are kept", duration(&c.Ledger.SensorKeepPoints)},
 		{"sensor.keep_minutes", "time for which summaries of minutes, and insights, are kept", duration(&c.Ledger.SensorKeepMinutes)},
 		{"sensor.max_bytes", "maximum bytes of values and summaries; beyond it the oldest are removed early", size(&c.Ledger.SensorMaxBytes)},
+
+		{"learn.max_examples", "maximum number of examples in the datasets together; more are refused", integer(&c.Ledger.LearnMaxExamples)},
+		{"learn.max_bytes", "maximum bytes of the examples' images and embeddings; more are refused", size(&c.Ledger.LearnMaxBytes)},
 
 		{"homeassistant.discovery", "make the node, its terminals, cameras and sensors known to Home Assistant by MQTT discovery, which keeps retained messages below homeassistant/ at the broker", boolean(&c.HomeAssistant.Discovery)},
 		{"homeassistant.images", "publish the last image of each device for Home Assistant, as a thumbnail; needs ledger.keep_images", boolean(&c.HomeAssistant.Images)},

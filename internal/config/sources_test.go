@@ -198,6 +198,7 @@ var valid = map[string][3]string{
 	"ledger.outbox_max_bytes":      {"1100000", "1200000", "1300000"},
 	"ledger.remember":              {"21h0m0s", "22h0m0s", "23h0m0s"},
 	"ledger.sweep_interval":        {"11s", "12s", "13s"},
+	"recognize.embedding_model":    {"one", "two", "three"},
 	"recognize.quality":            {"off", "all", "terminals"},
 	"recognize.quality_min_score":  {"0.1", "0.25", "0.3"},
 	"http.public_url":              {"http://a", "https://b", "http://c/d"},
@@ -276,6 +277,8 @@ var valid = map[string][3]string{
 	"sensor.keep_points":             {"11h0m0s", "12h0m0s", "13h0m0s"},
 	"sensor.keep_minutes":            {"101h0m0s", "102h0m0s", "103h0m0s"},
 	"sensor.max_bytes":               {"33554432", "67108864", "16777216"},
+	"learn.max_examples":             {"11", "12", "13"},
+	"learn.max_bytes":                {"33554432", "67108864", "16777216"},
 }
 
 // companions are settings that are invalid alone, each with a flag that goes with all of its values.

@@ -16,7 +16,8 @@ type Config struct {
 	MinAge time.Duration
 	// MaxBytes is how large images and database together may grow before the oldest finished jobs are removed.
 	// Unfinished jobs are never removed; where their images alone reach it, no more are accepted. The outbox, the
-	// points of sensors and the ids of records do not count: their limits are OutboxMaxBytes, SensorMaxBytes and RememberMax.
+	// points of sensors, the examples and the ids of records do not count: their limits are OutboxMaxBytes, SensorMaxBytes,
+	// LearnMaxBytes and RememberMax.
 	MaxBytes int64
 	// MaxEvents is how many events are kept.
 	MaxEvents int
@@ -44,6 +45,9 @@ type Config struct {
 	// they do not count for MaxBytes.
 	SensorKeepPoints, SensorKeepMinutes time.Duration
 	SensorMaxBytes                      int64
+	// LearnMaxExamples is how many examples the datasets may have together, and LearnMaxBytes how large their images and
+	// embeddings may be; more are refused. They do not count for MaxBytes, and none is removed.
+	LearnMaxExamples, LearnMaxBytes int64
 	// SweepInterval is how often jobs past their deadline expire and rows over the bounds are removed.
 	SweepInterval time.Duration
 }
@@ -66,6 +70,9 @@ func DefaultConfig() Config {
 		SensorKeepPoints:  24 * time.Hour,
 		SensorKeepMinutes: 30 * 24 * time.Hour,
 		SensorMaxBytes:    256 << 20,
+
+		LearnMaxExamples: 20_000,
+		LearnMaxBytes:    1 << 30,
 
 		SweepInterval: 5 * time.Second,
 	}
@@ -113,6 +120,12 @@ func (c Config) Validate() error {
 	}
 	if c.SensorMaxBytes < 1<<20 {
 		problem("sensor_max_bytes must be at least 1048576, not %d", c.SensorMaxBytes)
+	}
+	if c.LearnMaxExamples < 1 || c.LearnMaxExamples > 1_000_000 {
+		problem("learn_max_examples must be 1 to 1000000, not %d", c.LearnMaxExamples)
+	}
+	if c.LearnMaxBytes < 1<<20 {
+		problem("learn_max_bytes must be at least 1048576, not %d", c.LearnMaxBytes)
 	}
 	if c.SweepInterval < 100*time.Millisecond || c.SweepInterval > time.Hour {
 		problem("sweep_interval must be 100ms to 1h, not %v", c.SweepInterval)

@@ -13,6 +13,9 @@ import (
 	"edgelens"
 )
 
+// datasetsSchema is the version of the schema from which on there are datasets.
+const datasetsSchema = 23
+
 // openCopy opens a copy of a database that nothing writes to.
 func openCopy(file string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"mode": "ro", "immutable": "1", "_query_only": "on"}))
@@ -114,9 +117,15 @@ func tablesOf(ctx context.Context, db *sql.DB) (tables []string, err error) {
 }
 
 func countRows(ctx context.Context, q querier) (c SnapshotCounts, err error) {
+	examples, exampleBytes := `0`, `0`
+	if schema, err := schemaOf(ctx, q); err != nil {
+		return c, err
+	} else if schema >= datasetsSchema {
+		examples, exampleBytes = `(SELECT examples FROM example_totals)`, `(SELECT bytes FROM example_totals)`
+	}
 	err = q.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM jobs WHERE finished_at IS NULL),
 		(SELECT count(*) FROM results), (SELECT count(*) FROM records), (SELECT count(*) FROM devices), (SELECT count(*) FROM outbox),
-		(SELECT count(*) FROM jobs WHERE image = 1), (SELECT coalesce(sum(bytes), 0) FROM jobs WHERE image = 1)`).
-		Scan(&c.Jobs, &c.Unfinished, &c.Results, &c.Records, &c.Devices, &c.Undelivered, &c.Images, &c.ImageBytes)
+		`+examples+`, (SELECT count(*) FROM jobs WHERE image = 1) + `+examples+`, (SELECT coalesce(sum(bytes), 0) FROM jobs WHERE image = 1) + `+exampleBytes).
+		Scan(&c.Jobs, &c.Unfinished, &c.Results, &c.Records, &c.Devices, &c.Undelivered, &c.Examples, &c.Images, &c.ImageBytes)
 	return c, err
 }

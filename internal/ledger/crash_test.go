@@ -27,8 +27,8 @@ const (
 	crashTimesVariable = "EDGELENS_TEST_LEDGER_CRASHES"
 )
 
-// promiseUntilKilled accepts and ends jobs and prints a line for each acknowledged change: "accepted ID SEED" and
-// "ended ID STATUS".
+// promiseUntilKilled accepts and ends jobs, adds and removes examples, and prints a line for each acknowledged change:
+// "accepted ID SEED", "ended ID STATUS", "added ID SEED" and "removed ID".
 func promiseUntilKilled(dir string) {
 	l, err := ledger.Open(context.Background(), dir, quiet(), parts())
 	if err != nil {
@@ -74,16 +74,50 @@ func promiseUntilKilled(dir string) {
 			}
 		}()
 	}
+	go func() {
+		for {
+			if err := promiseExample(l, report); err != nil {
+				report("failed %v", err)
+			}
+		}
+	}()
 	select {}
+}
+
+// promiseExample adds an example, and removes every other one again.
+func promiseExample(l *ledger.Ledger, report func(format string, args ...any)) error {
+	seed := strconv.FormatUint(rand.Uint64(), 36)
+	e, _, err := l.Examples.Add(context.Background(), gate(), exampleOf(crashImage(seed), "open"), crashImage(seed))
+	if err != nil {
+		return err
+	}
+	report("added %s %s", e.ID, seed)
+	if rand.IntN(2) == 0 {
+		return nil
+	}
+	report("removing %s", e.ID)
+	if err := l.Examples.Remove(context.Background(), "gate", e.ID); err != nil {
+		return err
+	}
+	report("removed %s", e.ID)
+	return nil
 }
 
 func crashImage(seed string) []byte { return append(image(seed), make([]byte, 20_000)...) }
 
-// promised are the children's reports about a job.
+// promised are the children's reports about a job, or about an example, which is there, perhaps, or not.
 type promised struct {
-	seed  string
-	ended edgelens.JobStatus
+	seed    string
+	ended   edgelens.JobStatus
+	example string
 }
+
+// The values of promised.example.
+const (
+	exampleAdded    = "added"
+	exampleRemoving = "removing"
+	exampleRemoved  = "removed"
+)
 
 func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	testutil.SkipIfShort(t, "it kills dozens of processes")
@@ -149,6 +183,10 @@ func note(t *testing.T, line string, promises map[string]*promised) {
 		promises[word[1]] = &promised{seed: word[2]}
 	case len(word) == 3 && word[0] == "ended":
 		promises[word[1]].ended = edgelens.JobStatus(word[2])
+	case len(word) == 3 && word[0] == exampleAdded:
+		promises[word[1]] = &promised{seed: word[2], example: exampleAdded}
+	case len(word) == 2 && (word[0] == exampleRemoving || word[0] == exampleRemoved):
+		promises[word[1]].example = word[0]
 	default:
 		t.Fatalf("the child reports %q", line)
 	}
@@ -159,7 +197,11 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 	l := open(t, dir, quiet())
 	defer closeLedger(t, l)
 	files := filesIn(t, dir)
+	checkExamples(t, l, files, promises)
 	for id, p := range promises {
+		if p.example != "" {
+			continue
+		}
 		job, err := l.Jobs.Job(t.Context(), id)
 		if err != nil {
 			t.Fatalf("accepted, and lost: %v", err)
@@ -202,5 +244,32 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 		if p.ended != "" && endings[id] == 0 {
 			t.Errorf("job %s ended without an event", id)
 		}
+	}
+}
+
+// checkExamples compares the examples with all reports, and takes their images from files.
+func checkExamples(t *testing.T, l *ledger.Ledger, files map[string]bool, promises map[string]*promised) {
+	t.Helper()
+	stored := map[string]bool{}
+	all, err := l.Examples.Embeddings(t.Context(), "gate")
+	if err != nil && !errors.Is(err, edgelens.ErrNotFound) { // killed before the first one
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		stored[e.ID] = true
+		if image, err := l.Examples.Image(t.Context(), "gate", e.ID); err != nil || specOf(image).SHA256 != e.SHA256 {
+			t.Errorf("the image of example %s: %d bytes, %v", e.ID, len(image), err)
+		}
+		delete(files, e.ID)
+	}
+	for id, p := range promises {
+		if p.example == exampleAdded && !stored[id] || p.example == exampleRemoved && stored[id] {
+			t.Errorf("example %s was %s; stored: %v", id, p.example, stored[id])
+		}
+	}
+	if len(all) > 0 {
+		d, err := l.Examples.Dataset(t.Context(), "gate")
+		must(t, err)
+		equal(t, "examples by the totals", d.Examples, len(all))
 	}
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // Erasure erases results and records, and series of sensors, with everything that is about them: jobs, images, undelivered
-// events, deliveries, insights and events. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized, and in the chain
+// events, deliveries, insights and events, and the examples that were made of them. Of a record, the ledger keeps its id alone, a hash, by which a duplicate is recognized, and in the chain
 // of its device the digest of its event, also a hash. SQLite overwrites what
 // is erased with zeros. It is safe for use by many goroutines.
 type Erasure struct {
@@ -91,9 +91,15 @@ func (s *Erasure) count(ctx context.Context, filter edgelens.ErasureFilter) (all
 	err = s.db.readers.QueryRowContext(ctx, `SELECT count(*), `+counts+`, coalesce(sum((SELECT count(*) FROM outbox WHERE record_id = x.id)), 0)
 		FROM (SELECT r.id FROM records r WHERE `+record+`) x LEFT JOIN jobs j ON j.record_id = x.id`, recordArgs...).
 		Scan(&all.Records, &all.Results, &all.Jobs, &all.Images, &all.ImageBytes, &all.Undelivered)
-	all.Complete = true
-	if err != nil || result == "" {
+	if err != nil {
 		return all, err
+	}
+	if err := s.countExamples(ctx, filter, record, recordArgs, &all); err != nil {
+		return all, err
+	}
+	all.Complete = true
+	if result == "" {
+		return all, nil
 	}
 	others := edgelens.Erased{Complete: true}
 	err = s.db.readers.QueryRowContext(ctx, `SELECT `+counts+` FROM (SELECT s.id, s.job_id FROM results s WHERE `+result+`) x LEFT JOIN jobs j ON j.id = x.job_id`, resultArgs...).
@@ -108,6 +114,10 @@ func (s *Erasure) erase(ctx context.Context, filter edgelens.ErasureFilter) (all
 		return all, err
 	}
 	began := time.Now()
+	done, err := s.eraseExamples(ctx, filter, record, recordArgs, began.Add(eraseTime), &all)
+	if err != nil || !done {
+		return all, err
+	}
 	lists := []func() ([]erasable, error){
 		func() ([]erasable, error) {
 			return s.list(ctx, `SELECT r.id, 1, coalesce(j.id, '') FROM records r LEFT JOIN jobs j ON j.record_id = r.id WHERE `+record+` ORDER BY r.seq LIMIT ?`, recordArgs)
@@ -195,7 +205,7 @@ func (s *Erasure) eraseWithEvents(ctx context.Context, subjects []any, do func(*
 	if err != nil {
 		return err
 	}
-	return s.overwrite(ctx, func(c *change) error {
+	return overwrite(ctx, s.db, func(c *change) error {
 		if err := do(c); err != nil {
 			return err
 		}
@@ -210,8 +220,8 @@ func (s *Erasure) eraseWithEvents(ctx context.Context, subjects []any, do func(*
 }
 
 // overwrite is database.write for a change whose deleted rows SQLite overwrites with zeros.
-func (s *Erasure) overwrite(ctx context.Context, do func(*change) error) error {
-	return s.db.write(ctx, func(c *change) (err error) {
+func overwrite(ctx context.Context, db *database, do func(*change) error) error {
+	return db.write(ctx, func(c *change) (err error) {
 		if _, err := c.exec(`PRAGMA secure_delete = ON`); err != nil {
 			return err
 		}
@@ -247,6 +257,9 @@ func (s *Erasure) eraseOne(c *change, one erasable, erased *edgelens.Erased) err
 		if err := s.chains.erase(c, one.id); err != nil {
 			return err
 		}
+	}
+	if err := eraseExamplesOf(c, one.id, erased); err != nil { // those that were added meanwhile
+		return err
 	}
 	if one.job != "" {
 		if err := s.eraseJob(c, one.job, erased); err != nil {

@@ -14,7 +14,7 @@ import (
 // tempSuffix marks an incomplete image.
 const tempSuffix = ".tmp"
 
-// imageFiles is the folder of the encoded images: a file for each job with an image, named by its id.
+// imageFiles is the folder of the encoded images: a file for each job with an image and for each example, named by its id.
 type imageFiles struct {
 	dir     string
 	storage *storage
@@ -105,7 +105,7 @@ func (f *imageFiles) read(id string) ([]byte, error) { return os.ReadFile(f.file
 // remove deletes an image without a row. Where that fails, the next Open retries.
 func (f *imageFiles) remove(id string) {
 	if err := f.removeFile(id); err != nil {
-		f.log.Warn("deleting an image failed, retried at the next start", "job", id, "error", err)
+		f.log.Warn("deleting an image failed, retried at the next start", "id", id, "error", err)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// imageHold keeps the images that a snapshot refers to until they are copied: those of jobs that end meanwhile are
-// deleted afterwards. It is safe for use by many goroutines.
+// imageHold keeps the images that a snapshot refers to until they are copied: those of jobs that end meanwhile, and of examples
+// that are removed, are deleted afterwards. It is safe for use by many goroutines.
 type imageHold struct {
 	mu   sync.Mutex
 	held bool

@@ -3,7 +3,7 @@
 //
 //	<dir>/ledger.db     the database (with -wal and -shm beside it)
 //	<dir>/ledger.lock   held by the process that uses the folder
-//	<dir>/images/     one file for each job that is not done, named by its id
+//	<dir>/images/     one file for each job that is not done, and for each example, named by its id
 //	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
 //
 // A job is queued, then running, then in one of four terminal states, which it reaches exactly once.
@@ -77,6 +77,7 @@ type Ledger struct {
 	Insights   *Insights
 	Erasure    *Erasure
 	Chains     *Chains
+	Examples   *Examples
 	// Certificates are those of devices and nodes.
 	Certificates *Certificates
 
@@ -281,6 +282,7 @@ func (l *Ledger) newStores() {
 		restoredAt: l.restoredAt, due: dueRecords(l.db),
 	}
 	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs, chains: l.Chains}
+	l.Examples = &Examples{db: l.db, admission: admission, config: l.config}
 	l.Devices = &Devices{db: l.db, events: l.Events, outbox: l.Outbox, jobs: l.Jobs}
 	l.Commands = &Commands{db: l.db}
 	l.Keys = &Keys{db: l.db}

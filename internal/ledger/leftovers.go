@@ -14,8 +14,8 @@ const (
 )
 
 // removeLeftovers deletes, beside other work, the images that are not needed: those of finished jobs where they are not
-// kept any more, and what a crash left between a file and its row, which is an image that is incomplete, or whose job was
-// never accepted or is done. Where that fails, the next start tries it again.
+// kept any more, and what a crash left between a file and its row, which is an image that is incomplete, or whose job or
+// example was never accepted, or whose job is done. Where that fails, the next start tries it again.
 func (s *Images) removeLeftovers(ctx context.Context) {
 	dropped, err := s.dropFormerlyKept(ctx)
 	if dropped > 0 {
@@ -24,7 +24,7 @@ func (s *Images) removeLeftovers(ctx context.Context) {
 	removed := 0
 	if err == nil {
 		err = s.db.images.removeOthers(func(id string) (wanted bool, err error) {
-			err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ? AND image = 1)`, id).Scan(&wanted)
+			err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
 			return wanted, err
 		}, func() error { return pause(ctx, leftoverPause) }, func() { removed++ })
 	}

@@ -64,12 +64,12 @@ func (s *sweeper) removeIDs(ctx context.Context, promised int64) (int, error) {
 	return n, err
 }
 
-// bytesOver returns by how much the images and the pages in use exceed the limit. The outbox, the points of sensors and
-// the ids of records have limits of their own, and do not count: their approximate size is subtracted.
+// bytesOver returns by how much the images of jobs and the pages in use exceed the limit. The outbox, the points of sensors, the
+// examples and the ids of records have limits of their own, and do not count: their approximate size is subtracted.
 func (s *sweeper) bytesOver(ctx context.Context) (over int64, err error) {
 	err = s.db.readers.QueryRowContext(ctx, `SELECT `+allImageBytes+`
 		+ ((SELECT page_count FROM pragma_page_count) - (SELECT freelist_count FROM pragma_freelist_count)) * (SELECT page_size FROM pragma_page_size)
-		- `+outboxBytes+` - `+sensorBytes+`
+		- `+outboxBytes+` - `+sensorBytes+` - `+exampleBytes+`
 		- ? * `+seenCount, seenBytes).Scan(&over)
 	return over - s.config.MaxBytes, err
 }

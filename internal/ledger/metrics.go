@@ -38,6 +38,12 @@ var (
 		"Approximate size of the stored rows of sensors, which sensor.max_bytes limits.", nil, nil)
 	sensorLeftOut = prometheus.NewDesc("edgelens_sensor_points_left_out_total",
 		"Points that were not stored for their times since the start: too_old (before sensor.keep_points) or ahead (by more than a day).", []string{"cause"}, nil)
+	exampleCount = prometheus.NewDesc("edgelens_examples",
+		"Examples in the datasets, which learn.max_examples limits.", nil, nil)
+	exampleSize = prometheus.NewDesc("edgelens_example_bytes",
+		"Size of the images and embeddings of the examples, which learn.max_bytes limits.", nil, nil)
+	examplesRefused = prometheus.NewDesc("edgelens_examples_refused_total",
+		"Examples that were refused since the start for a limit: max_examples or max_bytes.", []string{"limit"}, nil)
 	outboxAside = prometheus.NewDesc("edgelens_outbox_set_aside",
 		"Events that the sink never accepts, kept until an operator retries them.", []string{"sink"}, nil)
 )
@@ -53,6 +59,7 @@ type metrics struct {
 func (m *metrics) Describe(c chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		queueDepth, queueOldest, outboxOldest, removedForSpace, withoutImage, storageProblem, outboxRows, outboxSize, outboxShed, outboxAside, sensorRows, sensorSize, sensorLeftOut,
+		exampleCount, exampleSize, examplesRefused,
 	} {
 		c <- desc
 	}
@@ -64,6 +71,22 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 	m.collectOutbox(c)
 	m.collectStorage(c)
 	m.collectSensors(c)
+	m.collectExamples(c)
+}
+
+func (m *metrics) collectExamples(c chan<- prometheus.Metric) {
+	for limit, n := range map[string]int64{"max_examples": m.ledger.Examples.overCount.Load(), "max_bytes": m.ledger.Examples.overBytes.Load()} {
+		c <- prometheus.MustNewConstMetric(examplesRefused, prometheus.CounterValue, float64(n), limit)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	var count, bytes float64
+	if err := m.ledger.db.readers.QueryRowContext(ctx, `SELECT examples, bytes + embeddings FROM example_totals`).Scan(&count, &bytes); err != nil {
+		m.log.Warn("counting the examples failed", "error", err)
+		return
+	}
+	c <- prometheus.MustNewConstMetric(exampleCount, prometheus.GaugeValue, count)
+	c <- prometheus.MustNewConstMetric(exampleSize, prometheus.GaugeValue, bytes)
 }
 
 func (m *metrics) collectSensors(c chan<- prometheus.Metric) {

@@ -29,6 +29,9 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{"stored_rows series", "stored_rows points", "stored_rows minutes", "stored_bytes", "points_left_out_total too_old", "points_left_out_total ahead"} {
 		zeros["edgelens_sensor_"+name] = 0
 	}
+	for _, name := range []string{"examples", "example_bytes", "examples_refused_total max_examples", "examples_refused_total max_bytes"} {
+		zeros["edgelens_"+name] = 0
+	}
 	for _, kind := range []string{"jobs", "results", "records", "events", "images", "ids"} {
 		zeros["edgelens_ledger_removed_for_space_total "+kind] = 0
 	}

@@ -124,7 +124,7 @@ func (s *Erasure) seriesIn(ctx context.Context, condition string, args []any) (i
 func (s *Erasure) eraseRows(ctx context.Context, column, table string, id int64, end time.Time) (erased int64, done bool, err error) {
 	for time.Now().Before(end) {
 		var n int64
-		err := s.overwrite(ctx, func(c *change) (err error) {
+		err := overwrite(ctx, s.db, func(c *change) (err error) {
 			n, err = removeStep(c, column, table, id, math.MaxInt64)
 			return err
 		})
@@ -143,7 +143,7 @@ func (s *Erasure) eraseRows(ctx context.Context, column, table string, id int64,
 // point.
 func (s *Erasure) eraseDescription(ctx context.Context, id int64, begun time.Time) error {
 	const empty = ` AND NOT EXISTS (SELECT 1 FROM sensor_points WHERE series = ?1) AND NOT EXISTS (SELECT 1 FROM sensor_minutes WHERE series = ?1)`
-	return s.overwrite(ctx, func(c *change) error {
+	return overwrite(ctx, s.db, func(c *change) error {
 		n, err := c.exec(`DELETE FROM sensor_series WHERE id = ?1 AND seen_at < ?2`+empty, id, begun.UnixMicro())
 		if err != nil || n > 0 {
 			return err

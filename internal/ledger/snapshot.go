@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,9 +30,10 @@ type SnapshotOptions struct {
 	Pace func(worked time.Duration)
 }
 
-// SnapshotCounts are how many rows a copy has. Unfinished is of the jobs; Undelivered are the rows of the outbox.
+// SnapshotCounts are how many rows a copy has. Unfinished is of the jobs; Undelivered are the rows of the outbox; Images are
+// those of jobs and of examples.
 type SnapshotCounts struct {
-	Jobs, Unfinished, Results, Records, Devices, Undelivered, Images, ImageBytes int64
+	Jobs, Unfinished, Results, Records, Devices, Undelivered, Examples, Images, ImageBytes int64
 }
 
 // Snapshot is a copy of the database as of one moment, and the images that it refers to, which stay until Close. It is for
@@ -50,8 +52,8 @@ type Snapshot struct {
 	copy *sql.DB
 }
 
-// SnapshotImage is the image of a job that a Snapshot refers to. SHA256 and Bytes are those of the accepted image; Seq
-// grows with each.
+// SnapshotImage is the image of a job or example that a Snapshot refers to; Job is its id. SHA256 and Bytes are those of the
+// accepted image; Seq grows with each job's, and those of examples come last, with one that is above all.
 type SnapshotImage struct {
 	Job, SHA256 string
 	Bytes, Seq  int64
@@ -188,9 +190,16 @@ func (s *Snapshot) clean(ctx context.Context, o SnapshotOptions) error {
 	return errors.Join(err, db.Close())
 }
 
-// Images calls do for each image that the copy refers to, the oldest job's first.
+// Images calls do for each image that the copy refers to, the oldest job's first, and then those of examples.
 func (s *Snapshot) Images(ctx context.Context, do func(SnapshotImage) error) error {
-	rows, err := s.copy.QueryContext(ctx, `SELECT seq, id, sha256, bytes FROM jobs WHERE image = 1 ORDER BY seq`)
+	if err := s.images(ctx, do, `SELECT seq, id, sha256, bytes FROM jobs WHERE image = 1 ORDER BY seq`); err != nil {
+		return err
+	}
+	return s.images(ctx, do, `SELECT ?, id, sha256, bytes FROM examples ORDER BY examples.seq`, int64(math.MaxInt64))
+}
+
+func (s *Snapshot) images(ctx context.Context, do func(SnapshotImage) error, query string, args ...any) error {
+	rows, err := s.copy.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -207,7 +216,7 @@ func (s *Snapshot) Images(ctx context.Context, do func(SnapshotImage) error) err
 	return rows.Err()
 }
 
-// OpenImage opens the file of a job's image; it may be missing.
+// OpenImage opens the file of the image of a job or example; it may be missing.
 func (s *Snapshot) OpenImage(job string) (*os.File, error) { return os.Open(s.db.images.file(job)) }
 
 // Copied notes that the image with this SnapshotImage.Seq and those before it were copied: they need not be kept.

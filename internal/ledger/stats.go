@@ -33,6 +33,11 @@ func (l *Ledger) stats(ctx context.Context) (Stats, error) {
 		stats.Jobs[of] = total.jobs
 		stats.ImageBytes += total.imageBytes
 	}
+	var examples int64
+	if err := l.db.readers.QueryRowContext(ctx, `SELECT bytes FROM example_totals`).Scan(&examples); err != nil {
+		return Stats{}, err
+	}
+	stats.ImageBytes += examples
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(filepath.Join(l.db.storage.dir, databaseName+suffix))
 		if errors.Is(err, fs.ErrNotExist) {

@@ -11,17 +11,17 @@ import (
 // TestGradient compares the gradient with the difference of losses.
 func TestGradient(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	p := softmax.New(3, 4)
+	p := softmax.New(5, 4)
 	for i := range p.Values {
 		p.Values[i] = random.NormFloat64()
 	}
 	var d softmax.Data
-	for n := range 6 {
+	for n := range 7 { // a block of four, and the rest
 		x := make([]float32, 4)
 		for i := range x {
 			x[i] = float32(random.NormFloat64())
 		}
-		d.Features, d.Classes = append(d.Features, x), append(d.Classes, n%3)
+		d.Features, d.Classes = append(d.Features, x), append(d.Classes, n%5)
 	}
 	gradient, scratch := make([]float64, len(p.Values)), make([]float64, len(p.Values))
 	softmax.Loss(p, d, 0.1, gradient)

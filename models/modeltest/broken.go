@@ -38,7 +38,7 @@ func NotAnImage() []byte {
 	g := new(graph)
 	in := g.tensor("numbers", []int32{1, 3}, models.Float32, quantization{})
 	out := g.tensor("probabilities", []int32{1, 3}, models.Float32, quantization{})
-	g.op(opSoftmax, []int32{in}, []int32{out}, softmaxOptions())
+	g.op(opSoftmax, []int32{in}, []int32{out}, softmaxOptions(1))
 	g.inputs, g.outputs = []int32{in}, []int32{out}
 	return g.bytes()
 }

@@ -128,10 +128,10 @@ func reshapeOptions(shape []int32) *options {
 	}}
 }
 
-func softmaxOptions() *options {
+func softmaxOptions(beta float32) *options {
 	return &options{optionsSoftmax, func(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 		b.StartObject(1)
-		b.PrependFloat32Slot(0, 1, 0) // beta
+		b.PrependFloat32Slot(0, beta, 0)
 		return b.EndObject()
 	}}
 }

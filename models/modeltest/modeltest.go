@@ -77,7 +77,7 @@ func newMean(o *Options) *graph {
 	if o.Softmax {
 		quantized = probability
 		out = g.tensor("probabilities", classes, inside, probability(inside))
-		g.op(opSoftmax, []int32{logits}, []int32{out}, softmaxOptions())
+		g.op(opSoftmax, []int32{logits}, []int32{out}, softmaxOptions(1))
 	}
 	if inside != o.DType {
 		inner := out

@@ -18,12 +18,19 @@ type Agreement struct {
 	// classes and inputs, and FirstDifference that of the original's first
 	// class. Both are 0 to 1 for probabilities.
 	MeanDifference, FirstDifference float64
+	// LeastCosine is the least cosine similarity of the outputs, over the inputs: how alike they are as feature vectors.
+	LeastCosine float64
 }
 
 // String returns the agreement as a clause of a sentence.
 func (a Agreement) String() string {
 	return fmt.Sprintf("the same first class, or one scored as high, for %.1f%% of %d generated images; scores differ by %.5f in the mean",
 		100*a.SameOrClose(), a.Inputs, a.MeanDifference)
+}
+
+// FeaturesString is String for models that give feature vectors.
+func (a Agreement) FeaturesString() string {
+	return fmt.Sprintf("a cosine similarity of at least %.4f of the feature vectors of %d generated images", a.LeastCosine, a.Inputs)
 }
 
 // CloseScore is about six steps of a quantized score.
@@ -49,7 +56,7 @@ type Scores func(tensor []byte) ([]float32, error)
 
 // Compare runs both models on each input. It stops when ctx ends.
 func Compare(ctx context.Context, inputs [][]byte, original, other Scores) (Agreement, error) {
-	var a Agreement
+	a := Agreement{LeastCosine: 1}
 	var all, first float64
 	classes := 0
 	for _, tensor := range inputs {
@@ -78,6 +85,7 @@ func Compare(ctx context.Context, inputs [][]byte, original, other Scores) (Agre
 		for c := range x {
 			all += math.Abs(float64(x[c]) - float64(y[c]))
 		}
+		a.LeastCosine = min(a.LeastCosine, cosine(x, y))
 		classes += len(x)
 		first += math.Abs(float64(x[i]) - float64(y[i]))
 	}
@@ -95,4 +103,18 @@ func largest(scores []float32) int {
 		}
 	}
 	return best
+}
+
+// cosine returns the cosine similarity of two vectors; 0 where one has no direction.
+func cosine(x, y []float32) float64 {
+	var xy, xx, yy float64
+	for i := range x {
+		xy += float64(x[i]) * float64(y[i])
+		xx += float64(x[i]) * float64(x[i])
+		yy += float64(y[i]) * float64(y[i])
+	}
+	if xx == 0 || yy == 0 {
+		return 0
+	}
+	return xy / math.Sqrt(xx*yy)
 }
