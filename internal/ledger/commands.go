@@ -120,7 +120,7 @@ func commandError(err error) error {
 
 // moveCommandDeadlines moves deadlines with the wall clock, so that commands keep the time that they were given.
 func moveCommandDeadlines(c *change, jump time.Duration) error {
-	_, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE status = 'queued'`, jump.Microseconds())
+	_, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE finished_at IS NULL AND status = 'queued'`, jump.Microseconds())
 	return err
 }
 

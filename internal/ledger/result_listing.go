@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"math"
-	"slices"
 
 	"edgelens"
 )
@@ -31,8 +30,12 @@ func (s *Results) listing(f edgelens.ResultFilter) (*listing, error) {
 			equal[column] = value
 		}
 	}
+	indexes := resultIndexes
+	if l.time != "" {
+		indexes = resultTimeIndexes
+	}
 	for _, of := range branchesOf(f.Visible) {
-		l.branches = append(l.branches, resultBranch(equal, of, l.time != ""))
+		l.branches = append(l.branches, newBranch(equal, of, indexes))
 	}
 	return l, nil
 }
@@ -53,81 +56,3 @@ var (
 		{"results_by_time", nil},
 	}
 )
-
-// listIndex is an index with the columns before those of the order.
-type listIndex struct {
-	name    string
-	columns []string
-}
-
-// resultBranch returns the branch for the results with equal columns that are visible by one of the alternatives.
-func resultBranch(equal map[string]string, visible visibleBy, byTime bool) branch {
-	columns := map[string]string{}
-	for column, value := range equal {
-		columns[column] = value
-	}
-	var rest []condition
-	if visible.column != "" {
-		if other, given := columns[visible.column]; given && other != visible.value {
-			rest = append(rest, condition{test: "0"})
-		}
-		columns[visible.column] = visible.value
-	} else if visible.rest.test != "" {
-		rest = append(rest, visible.rest)
-	}
-	indexes := resultIndexes
-	if byTime {
-		indexes = resultTimeIndexes
-	}
-	b := branch{rest: rest}
-	var used []string
-	for _, index := range indexes {
-		if !slices.ContainsFunc(index.columns, func(c string) bool { return columns[c] == "" }) {
-			b.index, used = index.name, index.columns
-			break
-		}
-	}
-	for _, column := range []string{"device", "owner", "label", "outcome", "source"} {
-		value, given := columns[column]
-		if !given {
-			continue
-		}
-		c := condition{column + " = ?", []any{value}}
-		if column == "owner" { // the second part is that of the index
-			c.test = "owner = ? AND owner <> ''"
-		}
-		if slices.Contains(used, column) {
-			b.equal = append(b.equal, c)
-		} else {
-			b.rest = append(b.rest, c)
-		}
-	}
-	return b
-}
-
-// visibleBy is one reason why a row is visible: a column has a value, or, where that is empty, a condition.
-type visibleBy struct {
-	column, value string
-	rest          condition
-}
-
-// branchesOf returns the alternatives of a visibility: a row is visible by any of them. There is always one.
-func branchesOf(v *edgelens.Visibility) []visibleBy {
-	if v == nil {
-		return []visibleBy{{}}
-	}
-	var by []visibleBy
-	if v.Owner != "" {
-		by = append(by, visibleBy{column: "owner", value: v.Owner})
-	}
-	for _, device := range v.Devices {
-		if device != "" {
-			by = append(by, visibleBy{column: "device", value: device})
-		}
-	}
-	if len(by) == 0 || len(by) > maxBranches {
-		test, args := visible("", v)
-		return []visibleBy{{rest: condition{test, args}}}
-	}
-	return by
-}

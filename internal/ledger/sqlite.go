@@ -22,6 +22,9 @@ const (
 	walBytes = 16 << 20
 )
 
+// driverName is that of SQLite in database/sql; tests wrap it.
+var driverName = "sqlite3"
+
 // checkTime bounds the check of the file at start, which the rest waits for; tests change it.
 var checkTime = 100 * time.Millisecond
 
@@ -45,7 +48,7 @@ func dataSource(file string, options map[string]string) string {
 // openWriter opens the one connection that writes, checks the database for at most that time, and migrates it to the newest
 // schema. checked is false where the time was too short.
 func openWriter(ctx context.Context, file string, checkTime time.Duration) (_ *sql.DB, checked bool, err error) {
-	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{
+	db, err := sql.Open(driverName, dataSource(file, map[string]string{
 		"_journal_mode": "WAL",
 		"_synchronous":  "FULL",
 		"_auto_vacuum":  "incremental",
@@ -71,7 +74,7 @@ func openWriter(ctx context.Context, file string, checkTime time.Duration) (_ *s
 
 // openReaders opens the connections that only read.
 func openReaders(file string, connections int) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"_query_only": "on"}))
+	db, err := sql.Open(driverName, dataSource(file, map[string]string{"_query_only": "on"}))
 	if err != nil {
 		return nil, err
 	}

@@ -14,4 +14,5 @@ CREATE INDEX outbox_by_age ON outbox (created_at) WHERE access = 0;
 CREATE INDEX results_by_device_outcome ON results (device, outcome);
 CREATE INDEX results_by_device_time ON results (device, created_at);
 CREATE INDEX commands_by_time ON commands (created_at);
+CREATE INDEX outbox_held ON outbox (device) WHERE held = 1;
 CREATE INDEX results_without_job ON results (created_at) WHERE job_id IS NULL;
