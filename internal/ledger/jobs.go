@@ -141,7 +141,7 @@ func (s *Jobs) list(ctx context.Context, filter edgelens.JobFilter) (page []edge
 	}
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	places, end, more, err := l.page(ctx, limit)
+	places, end, more, err := l.some(ctx, limit)
 	if err != nil {
 		return nil, "", err
 	}

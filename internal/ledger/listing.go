@@ -15,6 +15,8 @@ import (
 var maxLooks = 20_000
 
 const (
+	// emptyPagesTime is how long pages without a row are left out.
+	emptyPagesTime = 200 * time.Millisecond
 	// listTimeout bounds a page.
 	listTimeout = 5 * time.Second
 	// maxBranches is how many scans a page is merged from; with more, all rows are looked at.
@@ -55,6 +57,17 @@ type listing struct {
 	// after is the place of the last row of the page before.
 	after    place
 	branches []branch
+}
+
+// some returns a page with a row at least, where one is found in some pages' time; else it is page.
+func (l *listing) some(ctx context.Context, limit int) (page []place, next place, more bool, err error) {
+	for begun := time.Now(); ; {
+		page, next, more, err = l.page(ctx, limit)
+		if err != nil || len(page) > 0 || !more || time.Since(begun) > emptyPagesTime {
+			return page, next, more, err
+		}
+		l.after = next
+	}
 }
 
 // page returns the places of the next rows, at most limit, and after which place the next page begins; more is false where

@@ -111,7 +111,7 @@ func (s *Results) list(ctx context.Context, filter edgelens.ResultFilter) (page 
 	}
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	places, end, more, err := l.page(ctx, limit)
+	places, end, more, err := l.some(ctx, limit)
 	if err != nil {
 		return nil, "", err
 	}
