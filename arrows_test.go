@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"benchmarks":           nil,                           // the HTTP load generator is a black box
 	"benchmarks/suite":     {anything},                    // it measures the core
 	"benchmarks/runner":    {anything},
+	"benchmarks/history":   {anything}, // fills a ledger, and starts a service on it
 	"cmd/edgelens":         {anything},
 	shared:                 nil,
 	"internal/access":      nil,        // the keys of clients

@@ -1862,7 +1862,7 @@ type JobError struct {
 type JobList struct {
 	Jobs []Job `json:"jobs"`
 
-	// Next The cursor of the next page; absent on the last
+	// Next The cursor of the next page; absent on the last. Each page looks at a bounded number of items, so one with a filter that few match may have fewer than `limit`, even none.
 	Next *string `json:"next,omitempty"`
 }
 
@@ -2332,7 +2332,7 @@ type ReleasedJobs struct {
 
 // ResultList defines model for ResultList.
 type ResultList struct {
-	// Next The cursor of the next page; absent on the last
+	// Next The cursor of the next page; absent on the last. Each page looks at a bounded number of items, so one with a filter that few match may have fewer than `limit`, even none.
 	Next    *string        `json:"next,omitempty"`
 	Results []StoredResult `json:"results"`
 }
@@ -2540,7 +2540,7 @@ type SetAside struct {
 type SetAsideList struct {
 	Events []SetAside `json:"events"`
 
-	// Next The cursor of the next page; absent on the last
+	// Next The cursor of the next page; absent on the last. Each page looks at a bounded number of items, so one with a filter that few match may have fewer than `limit`, even none.
 	Next *string `json:"next,omitempty"`
 }
 

@@ -67,7 +67,7 @@ of a running one. Flags of serve, such as --inference-threads, configure that se
 	f.IntSliceVar(&c.Interpreters, "model-interpreters", runner.Distinct(1, cores), "model: concurrent interpreters; their threads together are limited to the cores")
 	f.IntSliceVar(&c.Terminals, "terminals", []int{10}, "mqtt: number of terminals")
 	f.Float64Var(&c.TerminalRate, "terminal-rate", 10, "mqtt: records a second, of all terminals together")
-	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchAccuracy(environ), newBenchModelChild())
+	cmd.AddCommand(newBenchReport(), newBenchCompare(), newBenchTargets(environ), newBenchPeers(environ), newBenchTune(environ), newBenchAccuracy(environ), newBenchHistory(environ), newBenchModelChild())
 	return cmd
 }
 

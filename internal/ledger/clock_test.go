@@ -134,6 +134,38 @@ func TestDoneJobsSurviveClockJump(t *testing.T) {
 	}
 }
 
+// A step of the clock is one row, until nothing is older; many steps are few rows.
+func TestClockStepsAreBounded(t *testing.T) {
+	c := &machine{wall: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	l := openWith(t, t.TempDir(), c)
+	done := accept(t, l)
+	must(t, l.Jobs.Finish(t.Context(), done.ID, resultOf("cat", 0.5)))
+	count := func(want int) {
+		t.Helper()
+		n, err := l.ClockSteps(t.Context())
+		must(t, err)
+		equal(t, "steps", n, want)
+	}
+	for n := range 40 {
+		c.pass(time.Minute)
+		c.jump(time.Hour)
+		accept(t, l)
+		count(min(n+1, 16))
+	}
+	if _, err := l.Sweep(t.Context(), c.wall); err != nil {
+		t.Fatal(err)
+	}
+	jobOf(t, l, done.ID) // it is 40 minutes old
+	c.pass(ledger.DefaultConfig().MaxAge + time.Hour)
+	if _, err := l.Sweep(t.Context(), c.wall); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Jobs.Job(t.Context(), done.ID); !errors.Is(err, edgelens.ErrNotFound) {
+		t.Errorf("past its age: %v, want ErrNotFound", err)
+	}
+	count(0)
+}
+
 // Ids stay unique while the clock is stopped, and do not determine the order.
 func TestIDsWithStoppedClock(t *testing.T) {
 	c := &machine{wall: time.Unix(0, 0)}

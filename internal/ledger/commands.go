@@ -118,14 +118,13 @@ func commandError(err error) error {
 	return err
 }
 
-// moveCommandTimes moves deadlines with the wall clock, so that commands keep the time that they were given.
-func moveCommandTimes(c *change, jump time.Duration, _ time.Time) error {
-	_, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE status = 'queued'`, jump.Microseconds())
+// moveCommandDeadlines moves deadlines with the wall clock, so that commands keep the time that they were given.
+func moveCommandDeadlines(c *change, jump time.Duration) error {
+	_, err := c.exec(`UPDATE commands SET deadline = deadline + ? WHERE finished_at IS NULL AND status = 'queued'`, jump.Microseconds())
 	return err
 }
 
 // removeOld removes a batch of commands from before the given moment whose deadline is before now, and returns how many.
 func (s *Commands) removeOld(ctx context.Context, before int64, now time.Time) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM commands WHERE seq IN
-		(SELECT seq FROM commands WHERE created_at < ? AND deadline < ? LIMIT ?)`, before, now.UnixMicro(), sweepBatch)
+	return s.db.delete(ctx, "commands", `SELECT seq FROM commands WHERE created_at < ? AND deadline < ? ORDER BY created_at LIMIT ?`, before, now.UnixMicro(), sweepBatch)
 }

@@ -18,7 +18,7 @@ const datasetsSchema = 23
 
 // openCopy opens a copy of a database that nothing writes to.
 func openCopy(file string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"mode": "ro", "immutable": "1", "_query_only": "on"}))
+	db, err := sql.Open(driverName, dataSource(file, map[string]string{"mode": "ro", "immutable": "1", "_query_only": "on"}))
 	if err == nil {
 		db.SetMaxOpenConns(2) // one lists images while the other is asked
 	}

@@ -224,9 +224,15 @@ func check(t *testing.T, dir string, promises map[string]*promised) {
 		}
 		delete(files, job.ID)
 	}
-	if len(files) > 0 {
-		t.Errorf("files that no job wants: %v", files)
-	}
+	testutil.Eventually(t, fmt.Sprintf("the files that no job wants are gone: %v", files), func() bool {
+		left := filesIn(t, dir)
+		for name := range files {
+			if left[name] {
+				return false
+			}
+		}
+		return true
+	})
 	endings := map[string]int{}
 	for _, event := range allEvents(t, l) {
 		var data struct{ Status edgelens.JobStatus }

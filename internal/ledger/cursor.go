@@ -14,6 +14,9 @@ import (
 // padding, so that clients treat it as opaque. Rows added later have a higher seq and removed rows leave theirs unused,
 // so a cursor stays valid.
 
+// errNotThisList is the error of a cursor of another list.
+var errNotThisList = fmt.Errorf("%w: the cursor is not one of this list; leave it out to start with the newest", edgelens.ErrInvalid)
+
 func newCursor(list string, seq int64) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s:%d", list, seq))
 }
@@ -32,7 +35,30 @@ func parseCursor(list, cursor string) (int64, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("%w: the cursor is not one of this list; leave it out to start with the newest", edgelens.ErrInvalid)
+	return 0, errNotThisList
+}
+
+// newPlaceCursor is newCursor for a list that may be by time: then the row's time follows its seq.
+func newPlaceCursor(l *listing, p place) string {
+	if l.time == "" {
+		return newCursor(resultList, p.seq)
+	}
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s:%d:%d", resultTimeList, p.seq, p.at))
+}
+
+// parsePlace is parseCursor for a list that may be by time.
+func parsePlace(list, cursor string) (place, error) {
+	if list != resultTimeList || cursor == "" {
+		seq, err := parseCursor(list, cursor)
+		return place{math.MaxInt64, seq}, err
+	}
+	if text, err := base64.RawURLEncoding.DecodeString(cursor); err == nil {
+		var p place
+		if n, err := fmt.Sscanf(string(text), list+":%d:%d", &p.seq, &p.at); n == 2 && err == nil && p.seq > 0 && newPlaceCursor(&listing{time: "created_at"}, p) == cursor {
+			return p, nil
+		}
+	}
+	return place{}, errNotThisList
 }
 
 const (

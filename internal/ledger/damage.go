@@ -22,6 +22,9 @@ func setAside(dir string, now time.Time) (string, error) {
 	if err := os.Mkdir(aside, 0o700); err != nil {
 		return "", err
 	}
+	if err := os.Remove(filepath.Join(dir, damagedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	// The images are moved first: beside an empty database they would count as leftovers. SQLite drops a log without
 	// its database.
 	for _, name := range []string{imagesName, databaseName, databaseName + "-wal", databaseName + "-shm"} {

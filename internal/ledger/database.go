@@ -3,7 +3,9 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"edgelens/internal/clocks"
@@ -13,14 +15,19 @@ import (
 // database is how the stores read and write: by one writer, a pool of readers and one clock. It is safe for use by many
 // goroutines.
 type database struct {
-	writer  *writer
-	readers *sql.DB
-	clock   clocks.Clock
-	storage *storage
-	images  *imageFiles
+	writer *writer
+	// readers are for single rows, and lists for lists, so that those do not wait for these.
+	readers, lists *sql.DB
+	clock          clocks.Clock
+	storage        *storage
+	images         *imageFiles
 	// hold keeps images while a backup is taken.
 	hold imageHold
 	log  *slog.Logger
+	// steps are those of the clock; nil for none.
+	steps atomic.Pointer[clockSteps]
+	// freed counts what finished or was delivered, for which rows may have been kept.
+	freed atomic.Int64
 	// tag is the end of the ids of jobs; nil where they need none.
 	tag *uuid7.Tag
 	// closing is closed when the ledger is.
@@ -61,12 +68,46 @@ func (d *database) writeChange(ctx context.Context, mayWait bool, do func(*chang
 	return err
 }
 
-// delete runs a DELETE and returns how many rows that removed.
-func (d *database) delete(ctx context.Context, query string, args ...any) (int, error) {
-	var removed int64
+// execute runs one statement as a change, and returns how many rows it touched.
+func (d *database) execute(ctx context.Context, statement string, args ...any) (int, error) {
+	var touched int64
 	err := d.write(ctx, func(c *change) (err error) {
-		removed, err = c.exec(query, args...)
+		touched, err = c.exec(statement, args...)
 		return err
+	})
+	return int(touched), err
+}
+
+// delete removes the rows of a table that a query gives the seq of, and returns how many. Where there are none, it writes
+// nothing.
+func (d *database) delete(ctx context.Context, table, query string, args ...any) (int, error) {
+	rows, err := d.readers.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	var seqs []int64
+	for rows.Next() {
+		var seq int64
+		if err := rows.Scan(&seq); err != nil {
+			return 0, err
+		}
+		seqs = append(seqs, seq)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(seqs) == 0 {
+		return 0, err
+	}
+	var removed int64
+	err = d.write(ctx, func(c *change) error {
+		removed = 0
+		for _, seq := range seqs {
+			n, err := c.exec(`DELETE FROM `+table+` WHERE seq = ?`, seq)
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		return nil
 	})
 	return int(removed), err
 }

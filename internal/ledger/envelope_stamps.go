@@ -90,16 +90,16 @@ func raiseFloor(c *change, key string) error {
 // removeStamps removes a batch of the envelopes whose time alone refuses them by now, and returns how many. Their floor
 // rises with them, so that a clock that is set back opens nothing.
 func (s *DeviceKeys) removeStamps(ctx context.Context, now time.Time) (removed int, err error) {
+	var key string
+	err = s.db.readers.QueryRowContext(ctx, `SELECT key_id FROM envelope_stamps WHERE expires_at < ? LIMIT 1`, now.UnixMicro()).Scan(&key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
 	err = s.db.write(ctx, func(c *change) error {
 		removed = 0
-		var key string
-		err := c.QueryRowContext(ctx, `SELECT key_id FROM envelope_stamps WHERE expires_at < ? LIMIT 1`, now.UnixMicro()).Scan(&key)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
 		var floor sql.NullInt64
 		err = c.QueryRowContext(ctx, `SELECT max(issued_at) FROM envelope_stamps WHERE key_id = ? AND expires_at < ?`, key, now.UnixMicro()).Scan(&floor)
 		if err != nil {

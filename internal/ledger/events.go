@@ -102,19 +102,12 @@ func (s *Events) LastEvent(ctx context.Context) (int64, error) {
 // may be called more than once.
 func (s *Events) Subscribe() (wake <-chan struct{}, cancel func()) { return s.subscribers.subscribe() }
 
-// removeOld removes a batch of events from before the given moment, and returns how many.
-func (s *Events) removeOld(ctx context.Context, before int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN
-		(SELECT seq FROM events WHERE at < ? LIMIT ?)`, before, sweepBatch)
-}
-
-// removeOldest removes up to n of the oldest events from before the given moment, and returns how many.
-func (s *Events) removeOldest(ctx context.Context, before, n int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < ? ORDER BY seq LIMIT ?)`, before, n)
+// removeOld removes up to n of the oldest events from before the given moment, and returns how many.
+func (s *Events) removeOld(ctx context.Context, before int64, n int) (int, error) {
+	return s.db.delete(ctx, "events", `SELECT seq FROM events WHERE at < ? ORDER BY at LIMIT ?`, before, n)
 }
 
 // removeOverCount removes a batch of the oldest events while there are more than max, and returns how many.
 func (s *Events) removeOverCount(ctx context.Context, max int) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM events WHERE seq IN
-		(SELECT seq FROM events WHERE seq <= (SELECT MAX(seq) FROM events) - ? ORDER BY seq LIMIT ?)`, max, sweepBatch)
+	return s.db.delete(ctx, "events", `SELECT seq FROM events WHERE seq <= (SELECT MAX(seq) FROM events) - ? ORDER BY seq LIMIT ?`, max, sweepBatch)
 }

@@ -58,6 +58,7 @@ func (s *Examples) add(ctx context.Context, of edgelens.Dataset, e edgelens.Exam
 	}
 	e.CreatedAt = micros(s.db.now())
 	e.ID = uuid7.New(e.CreatedAt)
+	defer s.db.images.begin(e.ID)()
 	if err := s.db.images.write(e.ID, image); err != nil {
 		return edgelens.Example{}, false, err
 	}

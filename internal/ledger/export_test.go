@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -85,7 +88,7 @@ type TestWriter struct {
 
 // NewTestWriter opens a TestWriter, which must be closed.
 func NewTestWriter(ctx context.Context, dir string) (*TestWriter, error) {
-	db, err := openWriter(ctx, filepath.Join(dir, databaseName))
+	db, _, err := openWriter(ctx, filepath.Join(dir, databaseName), checkTime)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +113,90 @@ func (t *TestWriter) Close() (transactions int, err error) {
 	return t.transactions, errors.Join(t.w.conn.Close(), t.db.Close())
 }
 
+// SetCheckTime bounds the check of the database at the start, until the test ends.
+func SetCheckTime(t testing.TB, d time.Duration) {
+	former := checkTime
+	checkTime = d
+	t.Cleanup(func() { checkTime = former })
+}
+
+// ClockSteps returns how many steps of the clock are stored.
+func (l *Ledger) ClockSteps(ctx context.Context) (n int, err error) {
+	err = l.db.readers.QueryRowContext(ctx, `SELECT count(*) FROM clock_steps`).Scan(&n)
+	return n, err
+}
+
+// SetMaxLooks bounds how many rows a page looks at, until the test ends.
+func SetMaxLooks(t testing.TB, n int) {
+	former := maxLooks
+	maxLooks = n
+	t.Cleanup(func() { maxLooks = former })
+}
+
 // RemoveResults removes all results and records, as retention does in the end.
 func (l *Ledger) RemoveResults(ctx context.Context) error {
 	return l.db.write(ctx, func(c *change) error {
 		_, err := c.exec(`DELETE FROM outbox; DELETE FROM jobs; DELETE FROM records; DELETE FROM results`)
 		return err
 	})
+}
+
+// UseDriver has databases opened by another driver, which wraps SQLite's, from now on.
+func UseDriver(name string) { driverName = name }
+
+// Plan returns the steps by which SQLite would run a statement.
+func (l *Ledger) Plan(ctx context.Context, statement string) (steps []string, err error) {
+	n := strings.Count(statement, "?")
+	for numbered := 9; numbered > 0; numbered-- {
+		if strings.Contains(statement, "?"+strconv.Itoa(numbered)) {
+			n = numbered
+			break
+		}
+	}
+	rows, err := l.db.readers.QueryContext(ctx, `EXPLAIN QUERY PLAN `+statement, make([]any, n)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, rows.Err()
+}
+
+// PartialIndexes returns the indexes of some rows of a table.
+func (l *Ledger) PartialIndexes(ctx context.Context) (map[string]bool, error) {
+	rows, err := l.db.readers.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	names := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names[name] = true
+	}
+	return names, rows.Err()
+}
+
+// IsMigration reports whether a statement is of a migration.
+func IsMigration(statement string) bool {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		if text, err := fs.ReadFile(migrationFiles, file); err != nil || strings.Contains(string(text), strings.TrimSpace(statement)) {
+			return err == nil
+		}
+	}
+	return false
 }

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDirVariable); dir != "" {
 		promiseUntilKilled(dir) // this process is the child of TestAcknowledgedWritesSurviveKill
 	}
-	goleak.VerifyTestMain(m)
+	recordStatements()
+	goleak.VerifyTestMain(m, goleak.Cleanup(exitByPlans))
 }
 
 // quiet is a configuration without periodic work.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // tempSuffix marks an incomplete image.
@@ -20,6 +21,10 @@ type imageFiles struct {
 	log     *slog.Logger
 	// create opens the file to be written; tests simulate a full disk here.
 	create func(name string) (*os.File, error)
+
+	mu sync.Mutex
+	// pending are the images whose rows are not durable yet.
+	pending map[string]bool
 }
 
 // newImageFiles returns the folder, which need not be there yet.
@@ -27,7 +32,26 @@ func newImageFiles(storage *storage, log *slog.Logger) *imageFiles {
 	create := func(name string) (*os.File, error) {
 		return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
-	return &imageFiles{dir: storage.imagesDir, storage: storage, log: log, create: create}
+	return &imageFiles{dir: storage.imagesDir, storage: storage, log: log, create: create, pending: map[string]bool{}}
+}
+
+// begin announces an image that is to be written, and for which there is no row yet; settled must follow, once there is a
+// durable one, or never will be.
+func (f *imageFiles) begin(id string) (settled func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pending[id] = true
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.pending, id)
+	}
+}
+
+func (f *imageFiles) isPending(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pending[id]
 }
 
 func (f *imageFiles) file(id string) string { return filepath.Join(f.dir, id) }
@@ -94,36 +118,41 @@ func (f *imageFiles) removeFile(name string) error {
 	return err
 }
 
-// removeOthers deletes every file that is not the image of an id for which
-// wanted is true, and returns how many.
-func (f *imageFiles) removeOthers(wanted func(id string) (bool, error)) (removed int, err error) {
+// removeOthers deletes every file that is not the image of an id for which wanted is true, and calls removed for each. It
+// may run while images are written. After every leftoverBatch files it calls pause, and ends with its error.
+func (f *imageFiles) removeOthers(wanted func(id string) (bool, error), pause func() error, removed func()) error {
 	dir, err := os.Open(f.dir)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer dir.Close()
 	for {
-		names, err := dir.Readdirnames(1000)
+		names, err := dir.Readdirnames(leftoverBatch)
 		if errors.Is(err, io.EOF) {
-			return removed, nil
+			return nil
 		}
 		if err != nil {
-			return removed, err
+			return err
 		}
 		for _, name := range names {
-			keep := false
-			if !strings.HasSuffix(name, tempSuffix) {
-				if keep, err = wanted(name); err != nil {
-					return removed, err
+			id := strings.TrimSuffix(name, tempSuffix)
+			// In this order: what has a row by the time that it is not pending any more is wanted.
+			keep := f.isPending(id)
+			if !keep && id == name {
+				if keep, err = wanted(id); err != nil {
+					return err
 				}
 			}
 			if keep {
 				continue
 			}
 			if err := f.removeFile(name); err != nil {
-				return removed, err
+				return err
 			}
-			removed++
+			removed()
+		}
+		if err := pause(); err != nil {
+			return err
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"edgelens"
 )
@@ -19,6 +20,7 @@ type Images struct {
 	db *database
 	// keep keeps the images of finished jobs.
 	keep bool
+	due  *dueScan
 }
 
 // Image returns the encoded image of a job. Its error is an edgelens.ErrNotFound where there is no such job or its
@@ -44,6 +46,9 @@ func (s *Images) read(job edgelens.Job) ([]byte, error) {
 	}
 	return image, err
 }
+
+// begin must be called before write; settled, once the job's row is durable, or never will be.
+func (s *Images) begin(id string) (settled func()) { return s.db.images.begin(id) }
 
 // write writes the image of a job, which becomes durable with the job's row. The error is errImages where the database
 // is unaffected.
@@ -81,12 +86,22 @@ func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
 	if !s.keep {
 		return 0, nil // each is still needed
 	}
-	jobs, err := finishedJobs(ctx, s.db.readers, `WHERE kept_since IS NOT NULL AND image = 1 AND `+jobIsDelivered+` ORDER BY kept_since`)
-	if err != nil {
+	jobs, err := s.due.next(ctx, math.MaxInt64, sweepBatch, bytes)
+	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
-	jobs = upTo(jobs, bytes)
-	err = s.db.write(ctx, func(c *change) error {
+	if err := s.dropAll(ctx, jobs); err != nil {
+		return 0, err
+	}
+	return len(jobs), nil
+}
+
+// dropAll deletes the images of finished jobs. The jobs stay.
+func (s *Images) dropAll(ctx context.Context, jobs []dueRow) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	return s.db.write(ctx, func(c *change) error {
 		for _, job := range jobs {
 			if _, err := c.exec(`UPDATE jobs SET image = 0 WHERE seq = ? AND finished_at IS NOT NULL`, job.seq); err != nil {
 				return err
@@ -95,36 +110,9 @@ func (s *Images) dropKept(ctx context.Context, bytes int64) (int, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, err
-	}
-	return len(jobs), nil
 }
 
-// removeLeftovers deletes what a crash left between a file and its row: an image that is incomplete, whose job or example was
-// never accepted, or whose job is done.
-func (s *Images) removeLeftovers(ctx context.Context) error {
-	if !s.keep {
-		err := s.db.write(ctx, func(c *change) error {
-			_, err := c.exec(`UPDATE jobs SET image = 0 WHERE finished_at IS NOT NULL AND image = 1
-				AND ` + noDeliveryOfImage("jobs.record_id"))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	folder := s.db.images.dir
-	removed, err := s.db.images.removeOthers(func(id string) (wanted bool, err error) {
-		err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
-		return wanted, err
-	})
-	if err != nil {
-		s.db.log.Warn("looking for leftover files of a crash failed, retried at the next start", "folder", folder, "error", err)
-		return nil
-	}
-	if removed > 0 {
-		s.db.log.Info("removed leftover files of a crash", "folder", folder, "files", removed)
-	}
-	return nil
+// dueImages finds the finished jobs with an image.
+func dueImages(db *database) *dueScan {
+	return &dueScan{db: db, moved: true, table: "jobs", at: "kept_since", which: "finished_at IS NOT NULL AND image = 1 AND kept_since IS NOT NULL AND ", free: jobIsDelivered, id: "id", imageBytes: "bytes"}
 }

@@ -142,8 +142,12 @@ func (s *Insights) list(ctx context.Context, filter edgelens.InsightFilter) (pag
 // removeOld removes a batch of insights from before the given moment, or too many, and returns how many. Undelivered
 // ones stay.
 func (s *Insights) removeOld(ctx context.Context, before int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM insights WHERE seq IN (SELECT seq FROM insights WHERE (at < ? OR seq <= (SELECT max(seq) FROM insights) - ?)
-		AND `+noDelivery("insights.id")+` ORDER BY seq LIMIT ?)`, before, maxInsights, sweepBatch)
+	removed, err := s.db.delete(ctx, "insights", `SELECT seq FROM insights WHERE at < ? AND `+noDelivery("insights.id")+` ORDER BY at LIMIT ?`, before, sweepBatch)
+	if err != nil || removed > 0 {
+		return removed, err
+	}
+	return s.db.delete(ctx, "insights", `SELECT seq FROM insights WHERE seq <= (SELECT max(seq) FROM insights) - ? AND `+noDelivery("insights.id")+` ORDER BY seq LIMIT ?`,
+		maxInsights, sweepBatch)
 }
 
 // nextInsights is Outbox.next for the queue of a device's insights.

@@ -119,6 +119,7 @@ func (s *Jobs) end(c *change, job *edgelens.Job, e ending, now time.Time) error 
 		return err
 	}
 	c.finished = append(c.finished, job.ID)
+	s.db.freed.Add(1)
 	s.poisonCandidate.clear(job.ID)
 	if e.result != nil || e.err != nil || job.Record != "" {
 		item := itemOf(job)

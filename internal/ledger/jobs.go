@@ -21,6 +21,7 @@ type Jobs struct {
 	images    *Images
 	chains    *Chains
 	watchers  *jobWatchers
+	due       *dueScan
 	// poisonCandidate is used by the writer's goroutine alone.
 	poisonCandidate poisonCandidate
 }
@@ -55,6 +56,7 @@ func (s *Jobs) accept(ctx context.Context, spec edgelens.JobSpec, image []byte) 
 	now := micros(arrived.Wall)
 	spec.Deadline = micros(spec.Deadline)
 	job := edgelens.Job{ID: s.db.newJobID(now), JobSpec: spec, Status: edgelens.JobQueued, CreatedAt: now}
+	defer s.images.begin(job.ID)()
 	if err := s.images.write(job.ID, image); err != nil {
 		return edgelens.Job{}, false, err
 	}
@@ -117,45 +119,68 @@ func (s *Jobs) Wait(ctx context.Context, id string) (edgelens.Job, error) {
 // jobList is the name of the list of jobs, in its cursors.
 const jobList = "jobs"
 
-// Jobs lists jobs, the newest first, and returns the cursor of the next page; empty where there is none. Jobs accepted
-// meanwhile do not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
+// Jobs lists jobs, the newest first, and returns the cursor of the next page; empty where there is none. A page may have less
+// than the limit, even nothing, and still a next one: each looks at a bounded number of jobs. Jobs accepted meanwhile do not
+// move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
 func (s *Jobs) Jobs(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
 	page, next, err = s.list(ctx, filter)
 	return page, next, s.db.explain("list jobs", err)
 }
 
 func (s *Jobs) list(ctx context.Context, filter edgelens.JobFilter) (page []edgelens.Job, next string, err error) {
-	before, err := parseCursor(jobList, filter.Cursor)
-	if err != nil {
-		return nil, "", err
-	}
 	limit, err := pageLimit(filter.Limit)
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := selectJob+` WHERE j.seq < ?`, []any{before}
-	if filter.Status != "" {
-		if !slices.Contains(statuses, filter.Status) {
-			return nil, "", fmt.Errorf("%w: there is no job status %q", edgelens.ErrInvalid, filter.Status)
-		}
-		query, args = query+` AND j.status = ?`, append(args, string(filter.Status))
+	if filter.Status != "" && !slices.Contains(statuses, filter.Status) {
+		return nil, "", fmt.Errorf("%w: there is no job status %q", edgelens.ErrInvalid, filter.Status)
 	}
-	if test, of := visible("j.", filter.Visible); test != "" {
-		query, args = query+` AND `+test, append(args, of...)
-	}
-	// One more than requested shows whether there is a next page.
-	rows, err := jobRows(ctx, s.db.readers, query+` ORDER BY j.seq DESC LIMIT ?`, append(args, limit+1)...)
+	l, err := s.listing(filter)
 	if err != nil {
 		return nil, "", err
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		next = newCursor(jobList, rows[limit-1].seq)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	places, end, more, err := l.some(ctx, limit)
+	if err != nil {
+		return nil, "", err
 	}
-	for _, row := range rows {
-		page = append(page, row.Job)
+	for _, p := range places {
+		rows, err := jobRows(ctx, s.db.lists, selectJob+` WHERE j.seq = ?`, p.seq)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, row := range rows { // none where it was removed meanwhile
+			page = append(page, row.Job)
+		}
+	}
+	if more {
+		next = newCursor(jobList, end.seq)
 	}
 	return page, next, nil
+}
+
+// listing returns the list of the jobs that the filter selects, in the order in which they came.
+func (s *Jobs) listing(f edgelens.JobFilter) (*listing, error) {
+	l := &listing{db: s.db.lists, table: "jobs", columns: "seq, device, owner, status"}
+	var err error
+	if l.after, err = parsePlace(jobList, f.Cursor); err != nil {
+		return nil, err
+	}
+	equal := map[string]string{}
+	if f.Status != "" {
+		equal["status"] = string(f.Status)
+	}
+	for _, of := range branchesOf(f.Visible) {
+		l.branches = append(l.branches, newBranch(equal, of, jobIndexes))
+	}
+	return l, nil
+}
+
+// jobIndexes are the indexes that have the jobs with some equal columns in order, the most selective first.
+var jobIndexes = []listIndex{
+	{"jobs_by_owner", []string{"owner"}},
+	{"jobs_by_status", []string{"status"}},
 }
 
 // statuses are the states that a job can be in.
@@ -190,13 +215,8 @@ func (s *Jobs) Unfinished(ctx context.Context) iter.Seq2[edgelens.Job, error] {
 	}
 }
 
-// moveJobTimes moves the times of jobs with the wall clock. Deadlines move along, so that jobs keep the time that they
-// were given. The age of finished jobs is moved forward only; finished_at, which clients have seen, stays.
-func moveJobTimes(c *change, jump time.Duration, before time.Time) error {
+// moveJobDeadlines moves the deadlines of unfinished jobs with the wall clock, so that they keep the time that they were given.
+func moveJobDeadlines(c *change, jump time.Duration) error {
 	_, err := c.exec(`UPDATE jobs SET deadline = deadline + ? WHERE finished_at IS NULL AND deadline IS NOT NULL`, jump.Microseconds())
-	if err != nil || jump < 0 {
-		return err
-	}
-	_, err = c.exec(`UPDATE jobs SET kept_since = kept_since + ? WHERE kept_since <= ?`, jump.Microseconds(), before.UnixMicro())
 	return err
 }

@@ -24,6 +24,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -94,6 +95,9 @@ type Ledger struct {
 	// takenAt and restoredAt are of the last restore; zero where there was none.
 	takenAt, restoredAt time.Time
 
+	// unchecked is true where the last stop was unclean and the check of the database took too long.
+	unchecked bool
+
 	// stop ends the background work.
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -101,8 +105,10 @@ type Ledger struct {
 	closeErr   error
 }
 
-// Open opens the ledger in dir, creates it where there is none, migrates it to the newest schema and removes incomplete
-// files of a crash. A damaged database is set aside with its images, and replaced by an empty one. Its error is an
+// Open opens the ledger in dir, creates it where there is none, and migrates it to the newest schema; incomplete files of a
+// crash are removed afterwards, beside other work. A damaged database is set aside with its images, and replaced by an empty
+// one; after an unclean stop, one that is too large to be checked at once is checked beside other work, and where it is
+// damaged, that is a Problem until the next Open, which sets it aside. Its error is an
 // edgelens.ErrInvalid for a bad config and an edgelens.ErrInUse where another process uses dir. ctx bounds the opening
 // only.
 func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger, error) {
@@ -136,6 +142,10 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 	l.stop = stop
 	l.background.Go(func() { l.sweeper.run(working) })
 	l.background.Go(func() { l.prober.run(working) })
+	l.background.Go(func() { l.Images.removeLeftovers(working) })
+	if l.unchecked {
+		l.background.Go(func() { l.checkBeside(working) })
+	}
 	return l, nil
 }
 
@@ -158,7 +168,7 @@ func (l *Ledger) open(ctx context.Context) error {
 		return err
 	}
 	l.newStores()
-	return l.Images.removeLeftovers(ctx)
+	return nil
 }
 
 // openFolder creates the folder where it is missing, makes its files private, and locks it.
@@ -196,7 +206,10 @@ func makePrivate(dir string) error {
 func (l *Ledger) openDatabase(ctx context.Context) (err error) {
 	dir := l.db.storage.dir
 	file := filepath.Join(dir, databaseName)
-	l.writerDB, err = openWriter(ctx, file)
+	unclean := stoppedUncleanly(dir)
+	var checked bool
+	l.writerDB, checked, err = openWriter(ctx, file, l.checkTime())
+	l.unchecked = unclean && !checked
 	if isDamaged(err) {
 		aside, asideErr := setAside(dir, l.db.now())
 		if asideErr != nil {
@@ -204,12 +217,20 @@ func (l *Ledger) openDatabase(ctx context.Context) (err error) {
 		}
 		l.db.log.Error("the ledger is damaged: it was set aside and replaced by an empty one, without its jobs and results. "+
 			"To recover what is left: sqlite3 ledger.db .recover", "event", "ledger_damaged", "set_aside", aside, "error", err)
-		l.writerDB, err = openWriter(ctx, file)
+		l.writerDB, _, err = openWriter(ctx, file, checkTime)
 	}
 	if err != nil {
 		return err
 	}
-	l.db.readers, err = openReaders(file)
+	if checked {
+		if err := os.Remove(filepath.Join(dir, damagedName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if l.db.readers, err = openReaders(file, readers); err != nil {
+		return err
+	}
+	l.db.lists, err = openReaders(file, listReaders)
 	return err
 }
 
@@ -234,7 +255,12 @@ func (l *Ledger) openWriter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follower := &clockFollower{clock: l.db.clock, log: l.db.log, followed: l.db.clock()}
+	steps, err := readClockSteps(ctx, l.db.readers)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	l.db.steps.Store(&steps)
+	follower := &clockFollower{clock: l.db.clock, log: l.db.log, steps: &l.db.steps, followed: l.db.clock()}
 	l.db.writer = newWriter(conn, follower.begin, l.db.images.sync, l.watchers.announce, l.db.storage.noteWrite)
 	l.prober = &prober{storage: l.db.storage, writer: l.db.writer, opened: opened}
 	return nil
@@ -245,16 +271,17 @@ func (l *Ledger) newStores() {
 	admission := newAdmission(l.config, l.db, l.space)
 	identities := &identities{db: l.db, config: l.config}
 	l.Events = &Events{db: l.db, subscribers: l.watchers.events}
-	l.Images = &Images{db: l.db, keep: l.config.KeepImages}
-	l.Results = &Results{db: l.db, events: l.Events}
+	l.Images = &Images{db: l.db, keep: l.config.KeepImages, due: dueImages(l.db)}
+	l.Results = &Results{db: l.db, events: l.Events, due: dueResults(l.db)}
 	l.Outbox = &Outbox{db: l.db, config: l.config, images: l.Images, feeds: l.watchers.outbox}
 	l.Chains = &Chains{db: l.db, parts: l.chaining}
 	l.Jobs = &Jobs{
 		db: l.db, admission: admission, events: l.Events, results: l.Results, outbox: l.Outbox, images: l.Images, chains: l.Chains, watchers: l.watchers.jobs,
+		due: dueJobs(l.db),
 	}
 	l.Records = &Records{
 		db: l.db, admission: admission, identities: identities, images: l.Images, jobs: l.Jobs, results: l.Results, outbox: l.Outbox, chains: l.Chains,
-		restoredAt: l.restoredAt,
+		restoredAt: l.restoredAt, due: dueRecords(l.db),
 	}
 	l.Erasure = &Erasure{db: l.db, outbox: l.Outbox, jobs: l.Jobs, chains: l.Chains}
 	l.Examples = &Examples{db: l.db, admission: admission, config: l.config}
@@ -268,7 +295,7 @@ func (l *Ledger) newStores() {
 	l.Insights = &Insights{db: l.db, events: l.Events}
 	l.States = &States{db: l.db, events: l.Events}
 	l.sweeper = &sweeper{
-		config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
+		batch: sweepBatch, config: l.config, db: l.db, space: l.space, jobs: l.Jobs, results: l.Results, records: l.Records, identities: identities,
 		commands: l.Commands, events: l.Events, outbox: l.Outbox, images: l.Images,
 		insights: l.Insights, states: l.States, chains: l.Chains, deviceKeys: l.DeviceKeys, sensors: &sensorSweeper{db: l.db, config: l.config},
 	}
@@ -283,6 +310,9 @@ func (l *Ledger) release() error {
 	}
 	if l.db.readers != nil {
 		errs = append(errs, l.db.readers.Close())
+	}
+	if l.db.lists != nil {
+		errs = append(errs, l.db.lists.Close())
 	}
 	if l.writerDB != nil {
 		errs = append(errs, l.writerDB.Close())

@@ -9,11 +9,11 @@ import (
 func (s *sweeper) makeRoom(ctx context.Context, now time.Time) (removed int, err error) {
 	// Younger rows are not removed for space.
 	promised := now.Add(-min(s.config.MinAge, s.config.MaxAge)).UnixMicro()
-	removed, err = repeat(func() (int, error) { return s.removeOverBytes(ctx, promised) })
+	removed, err = s.repeat(ctx, func() (int, error) { return s.removeOverBytes(ctx, promised) })
 	if err != nil {
 		return removed, err
 	}
-	ids, err := repeat(func() (int, error) { return s.removeIDs(ctx, promised) })
+	ids, err := s.repeat(ctx, func() (int, error) { return s.removeIDs(ctx, promised) })
 	removed += ids
 	if err != nil {
 		return removed, err
@@ -37,15 +37,15 @@ func (s *sweeper) removeOverBytes(ctx context.Context, promised int64) (int, err
 	if err != nil || over <= 0 {
 		return 0, err
 	}
-	rows := min(over/rowBytes+1, sweepBatch)
+	rows := int(min(over/rowBytes+1, int64(s.batch)))
 	for _, step := range []struct {
 		kind   string
 		remove func() (int, error)
 	}{
-		{kindJobs, func() (int, error) { return s.jobs.removeFinished(ctx, promised, over) }},
-		{kindResults, func() (int, error) { return s.results.removeOldest(ctx, promised, rows) }},
-		{kindRecords, func() (int, error) { return s.records.removeOldest(ctx, promised, rows) }},
-		{kindEvents, func() (int, error) { return s.events.removeOldest(ctx, promised, rows) }},
+		{kindJobs, func() (int, error) { return s.jobs.removeFinished(ctx, promised, s.batch, over) }},
+		{kindResults, func() (int, error) { return s.results.removeOld(ctx, promised, rows) }},
+		{kindRecords, func() (int, error) { return s.records.removeOld(ctx, promised, rows) }},
+		{kindEvents, func() (int, error) { return s.events.removeOld(ctx, promised, rows) }},
 		{kindImages, func() (int, error) { return s.images.dropKept(ctx, over) }},
 	} {
 		if n, err := step.remove(); err != nil || n > 0 {

@@ -25,11 +25,16 @@ func (l *Ledger) oldestQueued(ctx context.Context) (map[string]time.Duration, er
 // oldestUndelivered returns for how long the oldest event for a sink has waited, without those that wait for an operator: of devices
 // that are not accepted, and that were set aside.
 func (l *Ledger) oldestUndelivered(ctx context.Context, sink string) (time.Duration, error) {
-	return l.db.oldest(ctx, `SELECT created_at FROM outbox WHERE sink = ? AND ready = 1 AND held = 0 AND aside_at IS NULL ORDER BY seq LIMIT 1`, sink)
+	return l.db.oldestOf(ctx, l.db.clockSteps(), `SELECT created_at FROM outbox WHERE sink = ? AND ready = 1 AND held = 0 AND aside_at IS NULL ORDER BY seq LIMIT 1`, sink)
 }
 
 // oldest returns the age of the only row of a query, which has its time; 0 without one.
 func (db *database) oldest(ctx context.Context, query string, args ...any) (time.Duration, error) {
+	return db.oldestOf(ctx, nil, query, args...)
+}
+
+// oldestOf is oldest for a time that the steps are to be counted for.
+func (db *database) oldestOf(ctx context.Context, steps clockSteps, query string, args ...any) (time.Duration, error) {
 	var created int64
 	switch err := db.readers.QueryRowContext(ctx, query, args...).Scan(&created); {
 	case errors.Is(err, sql.ErrNoRows):
@@ -37,5 +42,5 @@ func (db *database) oldest(ctx context.Context, query string, args ...any) (time
 	case err != nil:
 		return 0, err
 	}
-	return max(0, db.now().Sub(time.UnixMicro(created))), nil
+	return max(0, db.now().Sub(time.UnixMicro(steps.moved(created)))), nil
 }

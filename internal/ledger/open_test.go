@@ -8,11 +8,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"edgelens"
 	"edgelens/internal/ledger"
+	"edgelens/internal/testutil"
 )
 
 func TestOpenRejectsSecondProcess(t *testing.T) {
@@ -44,7 +46,7 @@ func TestOpenRemovesLeftoverImages(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, "images", name), []byte("x"), 0o600))
 	}
 	l = open(t, dir, quiet())
-	equal(t, "files", filesIn(t, dir), map[string]bool{waiting.ID: true})
+	testutil.Eventually(t, "the leftover files are gone", func() bool { return reflect.DeepEqual(filesIn(t, dir), map[string]bool{waiting.ID: true}) })
 	equal(t, "the queued job", jobOf(t, l, waiting.ID), waiting)
 }
 
@@ -62,10 +64,10 @@ func TestKeptImagesAreRemovedWhenNoLongerConfigured(t *testing.T) {
 	}
 	closeLedger(t, l)
 	l = open(t, dir, quiet())
+	testutil.Eventually(t, "the images are gone", func() bool { return len(filesIn(t, dir)) == 0 })
 	if _, err := l.Images.Image(t.Context(), job.ID); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("%v, want ErrNotFound", err)
 	}
-	equal(t, "files", len(filesIn(t, dir)), 0)
 	stats, err := l.Stats(t.Context())
 	must(t, err)
 	equal(t, "image bytes", stats.ImageBytes, int64(0))

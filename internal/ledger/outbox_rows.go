@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"edgelens"
 )
@@ -89,19 +88,11 @@ func (s *Outbox) remove(c *change, condition string, args ...any) ([]removedRow,
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
+	s.db.freed.Add(int64(len(removed)))
 	for _, row := range removed {
 		if err := s.images.dropOfRecord(c, row.record); err != nil {
 			return nil, err
 		}
 	}
 	return removed, nil
-}
-
-// moveOutboxTimes moves the age of undelivered events with the wall clock, forward only.
-func moveOutboxTimes(c *change, jump time.Duration, before time.Time) error {
-	if jump < 0 {
-		return nil
-	}
-	_, err := c.exec(`UPDATE outbox SET created_at = created_at + ? WHERE created_at <= ?`, jump.Microseconds(), before.UnixMicro())
-	return err
 }

@@ -32,7 +32,13 @@ func (s *shedCounts) snapshot() map[string]int64 {
 
 // shedOld drops a batch of rows that are older than Config.OutboxMaxAge, and returns how many. Access records stay.
 func (s *Outbox) shedOld(ctx context.Context, now time.Time) (int, error) {
-	return s.shed(ctx, `access = 0 AND created_at < ?`, now.Add(-s.config.OutboxMaxAge).UnixMicro())
+	for _, span := range s.db.clockSteps().before(now.Add(-s.config.OutboxMaxAge).UnixMicro()) {
+		n, err := s.shed(ctx, `seq IN (SELECT seq FROM outbox WHERE access = 0 AND created_at >= ? AND created_at < ? ORDER BY created_at LIMIT ?)`, span.from, span.until, sweepBatch)
+		if err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return 0, nil
 }
 
 // shedOverBytes drops a batch of the oldest rows while the outbox is larger than
@@ -53,8 +59,13 @@ func (s *Outbox) shedOverBytes(ctx context.Context) (int, error) {
 }
 
 func (s *Outbox) shed(ctx context.Context, condition string, args ...any) (int, error) {
+	var any bool
+	err := s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM outbox WHERE `+condition+`)`, args...).Scan(&any)
+	if err != nil || !any {
+		return 0, err
+	}
 	var removed []removedRow
-	err := s.db.write(ctx, func(c *change) (err error) {
+	err = s.db.write(ctx, func(c *change) (err error) {
 		removed, err = s.remove(c, `seq IN (SELECT seq FROM outbox WHERE `+condition+` ORDER BY seq LIMIT ?)`, append(args, sweepBatch)...)
 		return err
 	})

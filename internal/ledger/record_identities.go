@@ -38,6 +38,7 @@ func (s *identities) identify(ctx context.Context, r *edgelens.Reception) (exist
 		return false, "", err
 	}
 	if seen {
+		at = time.UnixMicro(s.db.clockSteps().moved(at.UnixMicro()))
 		if r.RepeatsAfter == 0 || r.SentAgain || s.db.now().Sub(at).Abs() < r.RepeatsAfter {
 			return true, "", nil
 		}
@@ -92,20 +93,9 @@ func noteSeen(c *change, id, repeats string, now time.Time) (existing bool, err 
 	return fresh == 0, err
 }
 
-// moveSeenTimes moves the age of ids with the wall clock, forward only.
-func moveSeenTimes(c *change, jump time.Duration, before time.Time) error {
-	if jump < 0 {
-		return nil
-	}
-	_, err := c.exec(`UPDATE seen SET at = at + ? WHERE at <= ?`, jump.Microseconds(), before.UnixMicro())
-	return err
-}
-
 // removeOld removes a batch of ids that are older than Config.Remember, but for the last ones, and returns how many.
 func (s *identities) removeOld(ctx context.Context, now time.Time) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM seen WHERE seq IN
-		(SELECT seq FROM seen WHERE seq <= (SELECT MAX(seq) FROM seen) - ? AND at < ? ORDER BY seq LIMIT ?)`,
-		min(maxRemembered, s.config.RememberMax), now.Add(-s.config.Remember).UnixMicro(), sweepBatch)
+	return s.remove(ctx, `seq <= (SELECT MAX(seq) FROM seen) - ? AND `, now.Add(-s.config.Remember).UnixMicro(), sweepBatch, min(maxRemembered, s.config.RememberMax))
 }
 
 // over returns by how much the ids exceed Config.RememberMax.
@@ -121,6 +111,17 @@ func (s *identities) removeOverCount(ctx context.Context, before int64) (int, er
 	if err != nil || over <= 0 {
 		return 0, err
 	}
-	return s.db.delete(ctx, `DELETE FROM seen WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM seen ORDER BY seq LIMIT ?) WHERE at < ?)`,
-		min(over, sweepBatch), before)
+	return s.remove(ctx, "", before, min(over, sweepBatch))
+}
+
+// remove removes up to n of the oldest ids from before the given moment for which the condition holds, and returns how many.
+func (s *identities) remove(ctx context.Context, condition string, before, n int64, args ...any) (int, error) {
+	for _, span := range s.db.clockSteps().before(before) {
+		removed, err := s.db.delete(ctx, "seen", `SELECT seq FROM seen INDEXED BY seen_by_age WHERE `+condition+`at >= ? AND at < ? ORDER BY at, seq LIMIT ?`,
+			append(args, span.from, span.until, n)...)
+		if err != nil || removed > 0 {
+			return removed, err
+		}
+	}
+	return 0, nil
 }

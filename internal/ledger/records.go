@@ -21,6 +21,7 @@ type Records struct {
 	results    *Results
 	outbox     *Outbox
 	chains     *Chains
+	due        *dueScan
 	// restoredAt is when a backup was last restored; zero for never.
 	restoredAt time.Time
 	// withoutImage counts the records that were kept without their images.
@@ -60,6 +61,7 @@ func (s *Records) receive(ctx context.Context, r edgelens.Reception) (edgelens.J
 		return edgelens.Job{}, false, err
 	}
 	if job.ID != "" {
+		defer s.images.begin(job.ID)()
 		err = s.images.write(job.ID, r.Image)
 	}
 	if err == nil {
@@ -176,14 +178,12 @@ func (s *Records) insert(c *change, r *edgelens.Reception, job edgelens.Job, ref
 var recordIsDone = noDelivery("records.id") + `
 	AND NOT EXISTS (SELECT 1 FROM jobs WHERE record_id = records.id AND finished_at IS NULL)`
 
-// removeOld removes a batch of records from before the given moment, and returns how many.
-func (s *Records) removeOld(ctx context.Context, before int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM records WHERE seq IN
-		(SELECT seq FROM records WHERE received_at < ? AND `+recordIsDone+` LIMIT ?)`, before, sweepBatch)
+// dueRecords finds the records that are due.
+func dueRecords(db *database) *dueScan {
+	return &dueScan{db: db, table: "records", at: "received_at", free: recordIsDone, id: "''", imageBytes: "0"}
 }
 
-// removeOldest removes up to n of the oldest records from before the given moment, and returns how many.
-func (s *Records) removeOldest(ctx context.Context, before, n int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM records WHERE seq IN
-		(SELECT seq FROM records WHERE received_at < ? AND `+recordIsDone+` ORDER BY seq LIMIT ?)`, before, n)
+// removeOld removes up to n of the oldest records from before the given moment, and returns how many.
+func (s *Records) removeOld(ctx context.Context, before int64, n int) (int, error) {
+	return s.due.remove(ctx, `DELETE FROM records WHERE seq = ?`, before, n)
 }

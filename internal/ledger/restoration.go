@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -157,7 +158,7 @@ func (r *Restoration) Finish(ctx context.Context, takenAt, now time.Time, keepDo
 }
 
 func (r *Restoration) finish(ctx context.Context, takenAt, now time.Time, keepDone time.Duration) (restored Restored, err error) {
-	db, err := openWriter(ctx, r.Database())
+	db, _, err := openWriter(ctx, r.Database(), math.MaxInt64)
 	if err != nil {
 		return restored, err
 	}

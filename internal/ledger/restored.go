@@ -117,7 +117,7 @@ func (s *Jobs) ReleaseHeld(ctx context.Context) (released int, err error) {
 		return 0, s.db.explain("release the held jobs", err)
 	}
 	released, err = repeat(func() (int, error) {
-		return s.db.delete(ctx, `UPDATE jobs SET held = 0, deadline = deadline + ? WHERE seq IN
+		return s.db.execute(ctx, `UPDATE jobs SET held = 0, deadline = deadline + ? WHERE seq IN
 			(SELECT seq FROM jobs WHERE held = 1 AND finished_at IS NULL ORDER BY seq LIMIT ?)`,
 			s.db.now().Sub(takenAt).Microseconds(), releaseBatch)
 	})

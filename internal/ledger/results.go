@@ -14,6 +14,7 @@ import (
 type Results struct {
 	db     *database
 	events *Events
+	due    *dueScan
 }
 
 // Record makes a result without a job durable, with its event, and returns it with empty fields filled in: ID, Outcome,
@@ -87,85 +88,59 @@ func (s *Results) Result(ctx context.Context, id string) (edgelens.StoredResult,
 	return r, s.db.explain("look up result "+id, err)
 }
 
-// resultList is the name of the history, in its cursors.
-const resultList = "results"
+// resultList is the name of the history, and resultTimeList that of the history by time, in their cursors.
+const resultList, resultTimeList = "results", "results-by-time"
 
-// Results lists the history, the newest first, and returns the cursor of the next page; empty where there is none.
-// Results that arrive meanwhile do not move the pages. Its error is an edgelens.ErrInvalid for a bad filter.
+// Results lists the history, the newest first, and returns the cursor of the next page; empty where there is none. A page may
+// have less than the limit, even nothing, and still a next one: each looks at a bounded number of rows. Results that arrive
+// meanwhile do not move the pages. With Since or Until, the newest by their time come first. Its error is an
+// edgelens.ErrInvalid for a bad filter.
 func (s *Results) Results(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error) {
 	page, next, err = s.list(ctx, filter)
 	return page, next, s.db.explain("list results", err)
 }
 
 func (s *Results) list(ctx context.Context, filter edgelens.ResultFilter) (page []edgelens.StoredResult, next string, err error) {
-	before, err := parseCursor(resultList, filter.Cursor)
-	if err != nil {
-		return nil, "", err
-	}
 	limit, err := pageLimit(filter.Limit)
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := where(filter, before)
-	rows, err := s.db.readers.QueryContext(ctx, selectResult+query+` ORDER BY seq DESC LIMIT ?`, append(args, limit+1)...)
+	l, err := s.listing(filter)
 	if err != nil {
 		return nil, "", err
 	}
-	defer rows.Close()
-	var last int64
-	for rows.Next() {
-		result, seq, err := readResult(rows)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	places, end, more, err := l.some(ctx, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	page = make([]edgelens.StoredResult, 0, len(places))
+	for _, p := range places {
+		result, _, err := readResult(s.db.lists.QueryRowContext(ctx, selectResult+` WHERE seq = ?`, p.seq))
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // removed meanwhile
+		}
 		if err != nil {
 			return nil, "", err
 		}
-		if len(page) == limit { // one more than requested: there is a next page
-			next = newCursor(resultList, last)
-			break
-		}
-		page, last = append(page, result), seq
+		page = append(page, result)
 	}
-	return page, next, rows.Err()
-}
-
-// where returns the condition of the filter and its arguments.
-func where(f edgelens.ResultFilter, before int64) (condition string, args []any) {
-	condition, args = ` WHERE seq < ?`, []any{before}
-	and := func(test string, arg any) { condition, args = condition+` AND `+test, append(args, arg) }
-	if f.Device != "" {
-		and(`device = ?`, f.Device)
+	if more {
+		next = newPlaceCursor(l, end)
 	}
-	if f.Label != "" {
-		and(`label = ?`, f.Label)
-	}
-	if f.Outcome != "" {
-		and(`outcome = ?`, f.Outcome)
-	}
-	if f.Source != "" {
-		and(`source = ?`, f.Source)
-	}
-	if test, of := visible("", f.Visible); test != "" {
-		condition, args = condition+` AND `+test, append(args, of...)
-	}
-	if !f.Since.IsZero() {
-		and(`created_at >= ?`, f.Since.UnixMicro())
-	}
-	if !f.Until.IsZero() {
-		and(`created_at < ?`, f.Until.UnixMicro())
-	}
-	return condition, args
+	return page, next, nil
 }
 
 // resultIsDelivered: no event about the result's record is undelivered.
 var resultIsDelivered = noDelivery("results.id")
 
-// removeOld removes a batch of results without a job from before the given moment, and returns how many.
-func (s *Results) removeOld(ctx context.Context, before int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM results WHERE seq IN
-		(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` LIMIT ?)`, before, sweepBatch)
+// dueResults finds the results without a job that are due.
+func dueResults(db *database) *dueScan {
+	return &dueScan{db: db, table: "results", at: "created_at", which: "job_id IS NULL AND ", free: resultIsDelivered, id: "''", imageBytes: "0"}
 }
 
-// removeOldest removes up to n of the oldest results without a job from before the given moment, and returns how many.
-func (s *Results) removeOldest(ctx context.Context, before, n int64) (int, error) {
-	return s.db.delete(ctx, `DELETE FROM results WHERE seq IN
-		(SELECT seq FROM results WHERE job_id IS NULL AND created_at < ? AND `+resultIsDelivered+` ORDER BY seq LIMIT ?)`, before, n)
+// removeOld removes up to n of the oldest results without a job from before the given moment, and returns how many.
+func (s *Results) removeOld(ctx context.Context, before int64, n int) (int, error) {
+	return s.due.remove(ctx, `DELETE FROM results WHERE seq = ?`, before, n)
 }

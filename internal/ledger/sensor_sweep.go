@@ -166,7 +166,7 @@ func (s *sensorSweeper) shrunk(ctx context.Context, column, table string) (int64
 // removeSeries removes the series that have no rows any more and were not described lately.
 func (s *sensorSweeper) removeSeries(ctx context.Context, now time.Time) (int, error) {
 	return repeat(func() (int, error) {
-		return s.db.delete(ctx, `DELETE FROM sensor_series WHERE id IN (SELECT id FROM sensor_series s WHERE seen_at < ?
+		return s.db.execute(ctx, `DELETE FROM sensor_series WHERE id IN (SELECT id FROM sensor_series s WHERE seen_at < ?
 			AND NOT EXISTS (SELECT 1 FROM sensor_points WHERE series = s.id) AND NOT EXISTS (SELECT 1 FROM sensor_minutes WHERE series = s.id) LIMIT ?)`,
 			now.Add(-describedFor).UnixMicro(), sweepBatch)
 	})

@@ -107,7 +107,7 @@ func (s *Snapshot) take(ctx context.Context, o SnapshotOptions) error {
 
 // copyDatabase copies the database within one transaction, so that changes do not begin it again.
 func (s *Snapshot) copyDatabase(ctx context.Context, o SnapshotOptions) (err error) {
-	source, err := openReaders(filepath.Join(s.db.storage.dir, databaseName))
+	source, err := openReaders(filepath.Join(s.db.storage.dir, databaseName), readers)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Snapshot) copyDatabase(ctx context.Context, o SnapshotOptions) (err err
 	if err := s.db.storage.checkRoom(bytes); err != nil {
 		return err
 	}
-	target, err := sql.Open("sqlite3", dataSource(s.File, map[string]string{"_journal_mode": "OFF", "_synchronous": "OFF"}))
+	target, err := sql.Open(driverName, dataSource(s.File, map[string]string{"_journal_mode": "OFF", "_synchronous": "OFF"}))
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (s *Snapshot) copyTo(ctx context.Context, to, from *sql.Conn, pace func(tim
 
 // clean makes the copy one file, and removes what it must not have.
 func (s *Snapshot) clean(ctx context.Context, o SnapshotOptions) error {
-	db, err := sql.Open("sqlite3", dataSource(s.File, map[string]string{"_secure_delete": "on", "_synchronous": "OFF"}))
+	db, err := sql.Open(driverName, dataSource(s.File, map[string]string{"_secure_delete": "on", "_synchronous": "OFF"}))
 	if err != nil {
 		return err
 	}

@@ -14,18 +14,19 @@ import (
 )
 
 const (
-	// readers is the number of connections for queries.
-	readers = 4
+	// readers is the number of connections for single rows, listReaders that for lists.
+	readers, listReaders = 4, 2
 	// busyTimeout bounds the wait for another program's lock.
 	busyTimeout = 5 * time.Second
-	// checkTime bounds the check of the file at start. A larger file is used unchecked.
-	checkTime = 5 * time.Second
 	// walBytes is how much of the write-ahead log is kept between checkpoints.
 	walBytes = 16 << 20
 )
 
-// errDamaged: the integrity check failed.
-var errDamaged = errors.New("the database is damaged")
+// driverName is that of SQLite in database/sql; tests wrap it.
+var driverName = "sqlite3"
+
+// checkTime bounds the check of the file at start, which the rest waits for; tests change it.
+var checkTime = 100 * time.Millisecond
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
@@ -44,60 +45,42 @@ func dataSource(file string, options map[string]string) string {
 	return (&url.URL{Scheme: "file", Path: file, RawQuery: query.Encode()}).String()
 }
 
-// openWriter opens the one connection that writes, and migrates the database to the newest schema.
-func openWriter(ctx context.Context, file string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{
+// openWriter opens the one connection that writes, checks the database for at most that time, and migrates it to the newest
+// schema. checked is false where the time was too short.
+func openWriter(ctx context.Context, file string, checkTime time.Duration) (_ *sql.DB, checked bool, err error) {
+	db, err := sql.Open(driverName, dataSource(file, map[string]string{
 		"_journal_mode": "WAL",
 		"_synchronous":  "FULL",
 		"_auto_vacuum":  "incremental",
 	}))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	db.SetMaxOpenConns(1)
 	err = func() error {
 		if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA journal_size_limit = %d", walBytes)); err != nil {
 			return err
 		}
-		if err := check(ctx, db); err != nil {
+		if checked, err = check(ctx, db, checkTime); err != nil {
 			return err
 		}
 		return migrate(ctx, db)
 	}()
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, false, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, checked, nil
 }
 
 // openReaders opens the connections that only read.
-func openReaders(file string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dataSource(file, map[string]string{"_query_only": "on"}))
+func openReaders(file string, connections int) (*sql.DB, error) {
+	db, err := sql.Open(driverName, dataSource(file, map[string]string{"_query_only": "on"}))
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(readers)
-	db.SetMaxIdleConns(readers)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	return db, nil
-}
-
-// check runs the integrity check and returns errDamaged if it fails.
-func check(ctx context.Context, db *sql.DB) error {
-	bounded, cancel := context.WithTimeout(ctx, checkTime)
-	defer cancel()
-	var finding string
-	err := db.QueryRowContext(bounded, "PRAGMA quick_check(1)").Scan(&finding)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case bounded.Err() != nil:
-		return nil
-	case err != nil:
-		return err
-	case finding != "ok":
-		return fmt.Errorf("%w: %s", errDamaged, finding)
-	}
-	return nil
 }
 
 // migrate applies the missing migrations.

@@ -49,7 +49,7 @@ func isDamaged(err error) bool {
 func copyPages(to, from *sql.Conn, step int, after func(done, all int) error) error {
 	return to.Raw(func(to any) error {
 		return from.Raw(func(from any) error {
-			backup, err := to.(*sqlite3.SQLiteConn).Backup("main", from.(*sqlite3.SQLiteConn), "main")
+			backup, err := sqliteConn(to).Backup("main", sqliteConn(from), "main")
 			if err != nil {
 				return err
 			}
@@ -65,4 +65,12 @@ func copyPages(to, from *sql.Conn, step int, after func(done, all int) error) er
 			return backup.Finish()
 		})
 	})
+}
+
+// sqliteConn returns the driver's connection, which tests wrap.
+func sqliteConn(conn any) *sqlite3.SQLiteConn {
+	if wrapped, ok := conn.(interface{ SQLite() *sqlite3.SQLiteConn }); ok {
+		return wrapped.SQLite()
+	}
+	return conn.(*sqlite3.SQLiteConn)
 }

@@ -26,6 +26,8 @@ type storage struct {
 	mu sync.Mutex
 	// database and images are the last errors; nil where none is known.
 	database, images error
+	// damage is what a check found; nil where the database is intact, as far as is known.
+	damage error
 }
 
 func (s *storage) get() (database, images error) {
@@ -46,6 +48,15 @@ func (s *storage) setDatabase(err error) {
 	case err == nil && was != nil:
 		s.log.Info("the ledger can be written again", "event", "storage_writable")
 	}
+}
+
+// setDamage stores that the database is damaged, and logs it.
+func (s *storage) setDamage(err error) {
+	s.mu.Lock()
+	s.damage = err
+	s.mu.Unlock()
+	s.log.Error("the ledger is damaged, and goes on: the next start sets it aside, with its jobs and results, and begins with an empty one. Before it, take a backup of what is left: sqlite3 ledger.db .recover",
+		"event", "ledger_damaged_in_use", "error", err)
 }
 
 // setImages stores whether images can be written, and logs a change.
@@ -90,6 +101,12 @@ func (s *storage) checkWritable() error {
 
 func (s *storage) problems() (problems []Problem) {
 	database, images := s.get()
+	s.mu.Lock()
+	damage := s.damage
+	s.mu.Unlock()
+	if damage != nil {
+		problems = append(problems, Problem{PartLedger, false, "its file is damaged (" + damage.Error() + "): save what is left (sqlite3 ledger.db .recover), then restart edgelens, which sets it aside and begins with an empty one"})
+	}
 	if database != nil {
 		problems = append(problems, Problem{PartLedger, true, "nothing can be accepted or acknowledged: " + database.Error()})
 	}

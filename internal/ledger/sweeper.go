@@ -3,12 +3,15 @@ package ledger
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 )
 
 const (
-	// sweepBatch is how many rows are removed in one transaction, so that other writers wait only briefly.
-	sweepBatch = 200
+	// sweepBatch is the maximum number of rows that are removed in one transaction, and minSweepBatch the fewest: what
+	// takes longer than sweepTime is removed in smaller batches, so that other writers wait only briefly.
+	sweepBatch, minSweepBatch = 200, 10
+	sweepTime                 = 5 * time.Millisecond
 	// rowBytes is the approximate size of a job in the database, with its result and the indexes.
 	rowBytes = 2 << 10
 	// vacuumPages is how many free pages are returned to the disk at a time.
@@ -33,6 +36,11 @@ type sweeper struct {
 	chains     *Chains
 	deviceKeys *DeviceKeys
 	sensors    *sensorSweeper
+
+	// mu is held during a sweep.
+	mu sync.Mutex
+	// batch is how many rows are removed in one transaction for now.
+	batch int
 }
 
 // run expires jobs and sweeps every Config.SweepInterval until ctx ends.
@@ -65,11 +73,16 @@ func (s *sweeper) run(ctx context.Context) {
 // result and its image; an unfinished one never is, nor what belongs to an undelivered event. Where that is not enough,
 // nothing more is accepted. It returns how many rows it removed.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (removed int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	// Any transaction first adjusts the ages to a jump of the clock.
 	if err := s.db.write(ctx, func(*change) error { return nil }); err != nil {
 		return 0, s.db.explain("sweep the ledger", err)
 	}
 	removed, err = s.removeAll(ctx, now)
+	if err == nil {
+		err = s.db.forgetClockSteps(ctx)
+	}
 	return removed, s.db.explain("sweep the ledger", err)
 }
 
@@ -79,12 +92,12 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 	for _, step := range []func() (int, error){
 		func() (int, error) { return s.outbox.shedOld(ctx, now) },
 		func() (int, error) { return s.outbox.shedOverBytes(ctx) },
-		func() (int, error) { return s.jobs.removeFinished(ctx, tooOld, math.MaxInt64) },
-		func() (int, error) { return s.results.removeOld(ctx, tooOld) },
-		func() (int, error) { return s.records.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.jobs.removeFinished(ctx, tooOld, s.batch, math.MaxInt64) },
+		func() (int, error) { return s.results.removeOld(ctx, tooOld, s.batch) },
+		func() (int, error) { return s.records.removeOld(ctx, tooOld, s.batch) },
 		func() (int, error) { return s.identities.removeOld(ctx, now) },
 		func() (int, error) { return s.commands.removeOld(ctx, tooOld, now) },
-		func() (int, error) { return s.events.removeOld(ctx, tooOld) },
+		func() (int, error) { return s.events.removeOld(ctx, tooOld, s.batch) },
 		func() (int, error) { return s.deviceKeys.removeStamps(ctx, now) },
 		func() (int, error) { return s.events.removeOverCount(ctx, s.config.MaxEvents) },
 		func() (int, error) {
@@ -92,7 +105,7 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 		},
 		func() (int, error) { return s.states.removeOld(ctx, now.Add(-s.config.StatesKeep).UnixMicro()) },
 	} {
-		n, err := repeat(step)
+		n, err := s.repeat(ctx, step)
 		removed += n
 		if err != nil {
 			return removed, err
@@ -110,8 +123,50 @@ func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, er
 	if err != nil {
 		return removed, err
 	}
-	_, err = repeat(func() (int, error) { return s.vacuum(ctx) })
+	_, err = s.repeat(ctx, func() (int, error) { return s.vacuum(ctx) })
 	return removed, err
+}
+
+// repeat runs step, which removes a batch, until it returns 0, and returns the sum. While others write, too, it pauses after
+// each batch for as long as that took.
+func (s *sweeper) repeat(ctx context.Context, step func() (int, error)) (sum int, err error) {
+	for {
+		begun, others := time.Now(), s.db.writer.changed.Load()
+		n, err := step()
+		sum += n
+		if err != nil || n == 0 {
+			return sum, err
+		}
+		took := time.Since(begun)
+		s.adapt(n, took)
+		if s.db.writer.changed.Load() > others+1 {
+			if err := pause(ctx, took); err != nil {
+				return sum, err
+			}
+		}
+	}
+}
+
+// adapt chooses the size of the next batches by the time that one of n rows took.
+func (s *sweeper) adapt(n int, took time.Duration) {
+	switch {
+	case took > sweepTime:
+		s.batch = max(minSweepBatch, s.batch/2)
+	case took < sweepTime/2 && n >= s.batch:
+		s.batch = min(sweepBatch, 2*s.batch)
+	}
+}
+
+// pause waits for the time, and returns ctx's error where that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // repeat runs step until it returns 0, and returns the sum.

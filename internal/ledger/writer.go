@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edgelens"
@@ -39,6 +40,8 @@ type writer struct {
 	closing   chan struct{}
 	closeOnce sync.Once
 	stopped   chan struct{}
+	// changed counts the changes that were made durable.
+	changed atomic.Int64
 
 	// recent has the arrivals of the last changes that may wait, and last the end of the last transaction with one; for
 	// the goroutine alone.
@@ -187,6 +190,7 @@ func (w *writer) transact(batch []*change) {
 	w.ended(nil)
 	for _, c := range batch {
 		if c.err == nil {
+			w.changed.Add(1)
 			w.committed(c)
 		}
 	}

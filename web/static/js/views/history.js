@@ -40,7 +40,7 @@ export function history(parameters) {
     replace(place, loading(8))
     try {
       await readNames()
-      const page = await get('/api/results', { ...query, limit: pageSize }, signal)
+      const page = await pageOf(query, null, signal)
       found = query
       replace(rows)
       count = 0
@@ -65,7 +65,7 @@ export function history(parameters) {
     pressed.disabled = true
     const { signal } = ending
     try {
-      add(await get('/api/results', { ...found, limit: pageSize, cursor: next }, signal))
+      add(await pageOf(found, next, signal))
     } catch (error) {
       if (!signal.aborted) replace(more, errorState(error, readMore))
     }
@@ -88,6 +88,15 @@ export function history(parameters) {
       ending.abort()
       unsubscribe()
     },
+  }
+}
+
+// pageOf returns the next page with results. One with a filter that few results match may be empty, and still have a next one.
+async function pageOf(query, cursor, signal) {
+  for (;;) {
+    const page = await get('/api/results', cursor ? { ...query, limit: pageSize, cursor } : { ...query, limit: pageSize }, signal)
+    if (page.results.length || !page.next) return page
+    cursor = page.next
   }
 }
 

@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+const (
+	// leftoverBatch is how many files are looked at, or images dropped, at a time.
+	leftoverBatch = 200
+	// leftoverPause follows each batch, so that clients hardly notice it.
+	leftoverPause = 5 * time.Millisecond
+)
+
+// removeLeftovers deletes, beside other work, the images that are not needed: those of finished jobs where they are not
+// kept any more, and what a crash left between a file and its row, which is an image that is incomplete, or whose job or
+// example was never accepted, or whose job is done. Where that fails, the next start tries it again.
+func (s *Images) removeLeftovers(ctx context.Context) {
+	dropped, err := s.dropFormerlyKept(ctx)
+	if dropped > 0 {
+		s.db.log.Info("removed images of finished jobs, which are not kept (ledger.keep_images)", "images", dropped)
+	}
+	removed := 0
+	if err == nil {
+		err = s.db.images.removeOthers(func(id string) (wanted bool, err error) {
+			err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
+			return wanted, err
+		}, func() error { return pause(ctx, leftoverPause) }, func() { removed++ })
+	}
+	if removed > 0 {
+		s.db.log.Info("removed leftover files of a crash", "folder", s.db.images.dir, "files", removed)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.db.log.Warn("removing images that are not needed failed, retried at the next start", "folder", s.db.images.dir, "error", err)
+	}
+}
+
+// dropFormerlyKept drops the images of finished jobs that are kept by an earlier setting, and returns how many. Those of
+// undelivered events stay: they are dropped with their delivery.
+func (s *Images) dropFormerlyKept(ctx context.Context) (dropped int, err error) {
+	if s.keep {
+		return 0, nil
+	}
+	scan := dueImages(s.db)
+	scan.free = noDeliveryOfImage("jobs.record_id")
+	for {
+		jobs, err := scan.next(ctx, math.MaxInt64, leftoverBatch, math.MaxInt64)
+		if err != nil {
+			return dropped, err
+		}
+		if err := s.dropAll(ctx, jobs); err != nil {
+			return dropped, err
+		}
+		dropped += len(jobs)
+		if len(jobs) == 0 && scan.atEnd {
+			return dropped, nil
+		}
+		if err := pause(ctx, leftoverPause); err != nil {
+			return dropped, err
+		}
+	}
+}
