@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -151,7 +150,7 @@ func (s *Embeddings) Newest(ctx context.Context, n int) (seq int64, err error) {
 
 // DeleteOthers deletes up to limit embeddings of other extractors, which cannot be compared, and returns how many.
 func (s *Embeddings) DeleteOthers(ctx context.Context, extractor string, limit int) (int, error) {
-	n, err := s.db.delete(ctx, `DELETE FROM embeddings WHERE result IN (SELECT result FROM embeddings WHERE extractor <> ? LIMIT ?)`, extractor, limit)
+	n, err := s.db.execute(ctx, `DELETE FROM embeddings WHERE result IN (SELECT result FROM embeddings WHERE extractor <> ? LIMIT ?)`, extractor, limit)
 	return n, s.db.explain("delete the embeddings of another model", err)
 }
 
@@ -185,8 +184,18 @@ func (s *Embeddings) Matching(ctx context.Context, f edgelens.SimilarFilter) (se
 	if f.Visible == nil && f.Device == "" && f.Since.IsZero() {
 		return nil, true, nil
 	}
-	test, args := where(edgelens.ResultFilter{Visible: f.Visible, Device: f.Device, Since: f.Since}, math.MaxInt64)
-	seqs, err = seqsOf(ctx, s.db.readers, `SELECT seq FROM results`+test+` AND seq > (SELECT given_way FROM embeddings_state) ORDER BY seq`, args...)
+	conditions := []condition{{test: `seq > (SELECT given_way FROM embeddings_state)`}}
+	if test, args := visible("", f.Visible); test != "" {
+		conditions = append(conditions, condition{test, args})
+	}
+	if f.Device != "" {
+		conditions = append(conditions, condition{`device = ?`, []any{f.Device}})
+	}
+	if !f.Since.IsZero() {
+		conditions = append(conditions, condition{`created_at >= ?`, []any{f.Since.UnixMicro()}})
+	}
+	test, args := joined(conditions)
+	seqs, err = seqsOf(ctx, s.db.lists, `SELECT seq FROM results WHERE `+test+` ORDER BY seq`, args...)
 	return seqs, false, s.db.explain("select results", err)
 }
 

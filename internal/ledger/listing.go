@@ -110,7 +110,7 @@ func (l *listing) scan(ctx context.Context, b branch, limit int) (found []place,
 	if l.time != "" {
 		columns, order = "seq, "+l.time, l.time+" DESC, seq DESC"
 	}
-	test, testArgs := all(b.rest)
+	test, testArgs := joined(b.rest)
 	query := `SELECT ` + columns + ` FROM (SELECT ` + l.columns + ` FROM ` + from + ` ORDER BY ` + order + ` LIMIT ?)`
 	if test != "" {
 		query += ` WHERE ` + test
@@ -157,12 +157,12 @@ func (l *listing) source(b branch) (from string, args []any) {
 			condition{l.time + ` >= ?`, []any{l.since}}, condition{l.time + ` < ?`, []any{l.until}},
 			condition{l.time + ` <= ?`, []any{l.after.at}}, condition{`(` + l.time + ` < ? OR seq < ?)`, []any{l.after.at, l.after.seq}})
 	}
-	test, args := all(conditions)
+	test, args := joined(conditions)
 	return from + ` WHERE ` + test, args
 }
 
-// all joins conditions.
-func all(conditions []condition) (test string, args []any) {
+// joined returns the conditions as one.
+func joined(conditions []condition) (test string, args []any) {
 	tests := make([]string, len(conditions))
 	for i, c := range conditions {
 		tests[i] = c.test

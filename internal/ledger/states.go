@@ -192,12 +192,20 @@ func (s *States) changes(ctx context.Context, filter edgelens.StateFilter) (page
 // removeOld removes a batch of changes from before the given moment, or too many, and the states without an image since,
 // and returns how many. Undelivered changes stay.
 func (s *States) removeOld(ctx context.Context, before int64) (int, error) {
-	n, err := s.db.delete(ctx, `DELETE FROM state_changes WHERE seq IN (SELECT seq FROM state_changes WHERE (at < ? OR seq <= (SELECT max(seq) FROM state_changes) - ?)
-		AND `+noDelivery("state_changes.id")+` ORDER BY seq LIMIT ?)`, before, maxStateChanges, sweepBatch)
+	n, err := s.db.delete(ctx, "state_changes", `SELECT seq FROM state_changes WHERE at < ? AND `+noDelivery("state_changes.id")+` ORDER BY at LIMIT ?`, before, sweepBatch)
 	if err != nil || n > 0 {
 		return n, err
 	}
-	return s.db.delete(ctx, `DELETE FROM states WHERE name IN (SELECT name FROM states WHERE image_at < ? LIMIT ?)`, before, sweepBatch)
+	n, err = s.db.delete(ctx, "state_changes", `SELECT seq FROM state_changes WHERE seq <= (SELECT max(seq) FROM state_changes) - ? AND `+noDelivery("state_changes.id")+` ORDER BY seq LIMIT ?`,
+		maxStateChanges, sweepBatch)
+	if err != nil || n > 0 {
+		return n, err
+	}
+	var old bool
+	if err := s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM states WHERE image_at < ?)`, before).Scan(&old); err != nil || !old {
+		return 0, err
+	}
+	return s.db.execute(ctx, `DELETE FROM states WHERE name IN (SELECT name FROM states WHERE image_at < ? LIMIT ?)`, before, sweepBatch)
 }
 
 // nextStates is Outbox.next for the queue of a state's changes.
