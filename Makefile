@@ -104,10 +104,10 @@ test: setup ## Install what is missing and run every test, with the race detecto
 	@$(TEST) -race $(SERVERS_LAST)
 
 test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite; SHORT=1: without those that start servers or browsers; EVERY=3: a third of the packages, others with each commit)
-	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) $$(scripts/some-packages $(or $(EVERY),1) ./...)
+	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) $$(go list ./... | scripts/every-nth $(or $(EVERY),1))
 
 test-cgocheck: setup ## Run the cgo packages' tests with a busy garbage collector, pointer checks and Mat counts (EVERY=2: of half of them, others with each commit)
-	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile $$(scripts/some-packages $(or $(EVERY),1) ./preprocess/... ./inference/...)
+	@GOGC=1 GODEBUG=cgocheck=1 $(TEST) -tags=$(TAGS),matprofile $$(go list ./preprocess/... ./inference/... | scripts/every-nth $(or $(EVERY),1))
 
 test-tflite-2.20: setup ## Run the runtime's tests with TensorFlow Lite 2.20 (by Maven), whose XNNPACK has other options
 	@scripts/test-tflite-2.20
@@ -207,8 +207,9 @@ fuzz-decoders: setup ## Run libFuzzer on the C code that decodes images, with sa
 fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS times (200): no accepted job may be lost
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),200) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),45s) $(FAULT_TEST)
 
-fault-short: build ## The same in about two minutes
-	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST)
+fault-short: build ## The same in about three minutes (EVERY=2: half of the tests, others with each commit)
+	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST) -run \
+		"^($$(go test -tags=$(TAGS),fault -list . ./test/fault | grep ^Test | scripts/every-nth $(or $(EVERY),1) | paste -sd '|'))\$$"
 
 rollout-check: build ## Replace nodes behind a load balancer under load, many times, and from an earlier version (FROM=COMMIT): no request may fail
 	@scripts/rollout-check $(FROM)

@@ -34,6 +34,10 @@ func (e *ownedEvents) Events(_ context.Context, after int64, _ int) ([]edgelens.
 	return page, nil
 }
 
+func (e *ownedEvents) OldestEvent(context.Context) (int64, error) {
+	return int64(min(1, len(e.all))), nil
+}
+
 func (e *ownedEvents) LastEvent(context.Context) (int64, error) { return int64(len(e.all)), nil }
 
 func (e *ownedEvents) Subscribe() (wake <-chan struct{}, cancel func()) {

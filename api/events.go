@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,6 +17,8 @@ import (
 type Events interface {
 	// Events returns up to limit events after the one with that Seq.
 	Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error)
+	// OldestEvent returns the Seq of the oldest event that is kept, 0 if none is.
+	OldestEvent(ctx context.Context) (int64, error)
 	// LastEvent returns the Seq of the newest event, 0 if there is none.
 	LastEvent(ctx context.Context) (int64, error)
 	// Subscribe returns a channel that receives a value after there were new
@@ -52,13 +55,16 @@ func (s *Server) serveEvents(c echo.Context) error {
 		return err
 	}
 	defer s.broadcast.leave(feed)
-	after, err := s.firstEvent(ctx, c.Request().Header.Get("Last-Event-ID"))
+	after, gap, err := s.firstEvent(ctx, c.Request().Header.Get("Last-Event-ID"))
 	if err != nil {
 		return err
 	}
 	w, open, err := startStream(c)
 	if err != nil || !open {
 		return err
+	}
+	if gap != "" && w.write(gap) != nil {
+		return nil // the client is gone
 	}
 	alive, recheck := time.NewTicker(keepAlive), time.NewTicker(recheckInterval)
 	defer alive.Stop()
@@ -142,28 +148,46 @@ func (w *streamWriter) send(frames []frame, after int64, key edgelens.Key) (int6
 }
 
 // comment writes what clients ignore.
-func (w *streamWriter) comment(text string) error {
+func (w *streamWriter) comment(text string) error { return w.write(": " + text + "\n\n") }
+
+// write writes and flushes one text.
+func (w *streamWriter) write(text string) error {
 	if err := w.extend(); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, ": %s\n\n", text); err != nil {
+	if _, err := io.WriteString(w, text); err != nil {
 		return err
 	}
 	return w.control.Flush()
 }
 
-// firstEvent returns the event after which the stream begins.
-func (s *Server) firstEvent(ctx context.Context, last string) (int64, error) {
-	if last == "" {
-		return s.events.LastEvent(ctx)
-	}
-	after, err := strconv.ParseInt(last, 10, 64)
-	if err != nil || after < 0 {
-		return 0, fmt.Errorf("%w: Last-Event-ID must be the id of an event, not %q", edgelens.ErrInvalid, short(last))
-	}
+// firstEvent returns the event after which the stream begins, and the frame for a client that resumes after one that is older
+// than what is kept; "" for others.
+func (s *Server) firstEvent(ctx context.Context, last string) (after int64, gap string, err error) {
 	newest, err := s.events.LastEvent(ctx)
+	if err != nil || last == "" {
+		return newest, "", err
+	}
+	after, err = strconv.ParseInt(last, 10, 64)
+	if err != nil || after < 0 {
+		return 0, "", fmt.Errorf("%w: Last-Event-ID must be the id of an event, not %q", edgelens.ErrInvalid, short(last))
+	}
 	// An id from before a backup was restored would hide the events until there are as many again.
-	return min(after, newest), err
+	if after >= newest {
+		return newest, "", nil
+	}
+	oldest, err := s.events.OldestEvent(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	if oldest == 0 {
+		oldest = newest + 1
+	}
+	if oldest <= after+1 {
+		return after, "", nil
+	}
+	// Its id is that of the last missing event, so that the next reconnection goes on after it.
+	return oldest - 1, fmt.Sprintf("id: %d\nevent: gap\ndata: {\"after\":%d,\"oldest\":%d}\n\n", oldest-1, after, oldest), nil
 }
 
 // catchUp returns the events after that one from the ledger, a page of them, for a stream that

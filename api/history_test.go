@@ -229,10 +229,73 @@ func (h happened) Events(_ context.Context, after int64, limit int) ([]edgelens.
 	return rest[:min(limit, len(rest))], nil
 }
 
+func (h happened) oldest() int64 {
+	if len(h) == 0 {
+		return 0
+	}
+	return h[0].Seq
+}
+
+func (h happened) OldestEvent(context.Context) (int64, error) { return h.oldest(), nil }
+
 func (h happened) LastEvent(context.Context) (int64, error) { return int64(len(h)), nil }
 
 func (h happened) Subscribe() (wake <-chan struct{}, cancel func()) {
 	return make(chan struct{}), func() {}
+}
+
+// removed are events of which the first ones are not kept.
+type removed struct {
+	happened
+	kept int64
+}
+
+func (r removed) OldestEvent(context.Context) (int64, error) { return r.kept, nil }
+
+func (r removed) Events(ctx context.Context, after int64, limit int) ([]edgelens.Event, error) {
+	return r.happened.Events(ctx, max(after, r.kept-1), limit)
+}
+
+// A client that resumes after an event which is older than what is kept learns that some are missing, once.
+func TestGapOfEvents(t *testing.T) {
+	var all happened
+	for n := range 9 {
+		all = append(all, edgelens.Event{Seq: int64(n + 1), Type: "job", Data: json.RawMessage(`{}`)})
+	}
+	s := newServer(t, func(_ *api.Config, p *api.Parts) { p.Events = removed{all, 6} })
+	web := httptest.NewServer(s)
+	defer web.Close()
+	for last, want := range map[string]string{
+		"2": "id: 5\nevent: gap\ndata: {\"after\":2,\"oldest\":6}\n\nid: 6\nevent: job",
+		"5": "id: 6\nevent: job", // the next one is kept
+		"7": "id: 8\nevent: job",
+	} {
+		if got := begun(t, web, last, len(want)); got != want {
+			t.Errorf("after %s the stream begins with %q, want %q", last, got, want)
+		}
+	}
+}
+
+// begun returns the first bytes of a stream behind its first comment.
+func begun(t *testing.T, web *httptest.Server, last string, n int) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, web.URL+"/api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Last-Event-ID", last)
+	response, err := web.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text := make([]byte, len(": hello\n\n")+n)
+	if _, err := io.ReadFull(response.Body, text); err != nil {
+		t.Fatalf("%v after %q", err, text)
+	}
+	return string(text[len(": hello\n\n"):])
 }
 
 // Events about terminals are in the stream like all others.

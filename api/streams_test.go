@@ -37,6 +37,8 @@ func (l *ledger) Events(_ context.Context, after int64, limit int) ([]edgelens.E
 	return rest[:min(limit, len(rest))], nil
 }
 
+func (l *ledger) OldestEvent(context.Context) (int64, error) { return 1, nil }
+
 func (l *ledger) LastEvent(context.Context) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

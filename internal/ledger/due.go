@@ -36,6 +36,8 @@ type dueScan struct {
 	// table is that of the rows, at the column of their times, which a condition on the rows (with AND at its end, or
 	// empty), free the condition that a row can be removed, id and imageBytes the expressions of these.
 	table, at, which, free, id, imageBytes string
+	// once is true for a scan that looks at each row once.
+	once bool
 	// moved is true where the times are those of clockSteps.
 	moved bool
 
@@ -115,6 +117,12 @@ func (d *dueScan) remove(ctx context.Context, statement string, before int64, n 
 
 // rewind begins again at the oldest row, where there is a reason to look at all again.
 func (d *dueScan) rewind() {
+	if d.once {
+		if d.position == (dueRow{}) {
+			d.position.at = math.MinInt64
+		}
+		return
+	}
 	now, freed := d.db.clock(), d.db.freed.Load()
 	if d.atEnd && (freed != d.freed || now.Monotonic-d.began.Monotonic > dueAgain) || d.began.JumpTo(now, jumpAfter) != 0 {
 		d.position, d.atEnd, d.began, d.freed = dueRow{at: math.MinInt64}, false, now, freed

@@ -86,6 +86,13 @@ func (s *Events) list(ctx context.Context, after int64, limit int) ([]edgelens.E
 	return events, rows.Err()
 }
 
+// OldestEvent returns the seq of the oldest event that is kept; 0 if none is.
+func (s *Events) OldestEvent(ctx context.Context) (int64, error) {
+	var seq int64
+	err := s.db.readers.QueryRowContext(ctx, `SELECT coalesce((SELECT min(seq) FROM events), 0)`).Scan(&seq)
+	return seq, s.db.explain("find the oldest event", err)
+}
+
 // LastEvent returns the seq of the newest event so far, also where it was removed since; 0 if there was none. Later
 // events are new.
 func (s *Events) LastEvent(ctx context.Context) (int64, error) {

@@ -43,6 +43,7 @@ func (s *Images) dropFormerlyKept(ctx context.Context) (dropped int, err error) 
 		return 0, nil
 	}
 	scan := dueImages(s.db)
+	scan.once = true
 	scan.free = noDeliveryOfImage("jobs.record_id")
 	for {
 		jobs, err := scan.next(ctx, math.MaxInt64, leftoverBatch, math.MaxInt64)

@@ -21,8 +21,12 @@ func (l *Later) Error() string {
 
 func (l *Later) Unwrap() error { return l.Err }
 
-// maxLater caps Later.After.
-const maxLater = time.Hour
+const (
+	// maxLater caps Later.After.
+	maxLater = time.Hour
+	// maxProbeWait bounds the wait between probes: a sink that returns gets its first event that soon.
+	maxProbeWait = 2 * time.Second
+)
 
 // outage is a sink that accepts nothing. While it lasts, one delivery at a time
 // probes the sink, whatever the device; the wait between probes grows with the number
@@ -63,7 +67,7 @@ func (o *outage) fail(began time.Time, err error, c Config) {
 		return
 	}
 	o.probes++
-	o.wait = min(max(2*o.wait, c.MinBackoff), c.MaxBackoff)
+	o.wait = min(max(2*o.wait, c.MinBackoff), c.MaxBackoff, maxProbeWait)
 	o.until = latest(o.until, now.Add(backoff.Jitter(o.wait)))
 }
 

@@ -1,9 +1,12 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"edgelens/internal/backoff"
@@ -12,7 +15,7 @@ import (
 )
 
 const (
-	// pageSize is the number of entries of a device that are read at a time.
+	// pageSize is the number of entries of a device that are delivered before it is the turn of another.
 	pageSize = 16
 	// brokenAfter is the number of consecutive failures, of different devices, from
 	// which on the sink is considered down rather than one device rejected.
@@ -31,13 +34,17 @@ type sinkLoop struct {
 	ended   chan report
 	busy    int
 	outage  outage
+	// turns counts the times that a device was added to those that wait for their turn.
+	turns uint64
 }
 
 // device is the delivery state of a device.
 type device struct {
 	busy, more bool
-	failures   int
-	notBefore  time.Time
+	// turn is its place among the devices that wait: lower ones are served first.
+	turn      uint64
+	failures  int
+	notBefore time.Time
 	// rejected is the entry that the sink rejected last, rejections how often.
 	rejected   int64
 	rejections int
@@ -50,7 +57,9 @@ type device struct {
 
 // report is the result of a worker.
 type report struct {
-	device    string
+	device string
+	// more is true where the device may have more entries.
+	more      bool
 	delivered int
 	// reduced is how many of those were delivered without their large parts.
 	reduced int
@@ -104,10 +113,16 @@ func (r *sinkLoop) run(ctx, working context.Context) {
 func (r *sinkLoop) mark(devices []string) {
 	for _, name := range devices {
 		if r.devices[name] == nil {
-			r.devices[name] = &device{}
+			r.devices[name] = &device{turn: r.nextTurn()}
 		}
 		r.devices[name].more = true
 	}
+}
+
+// nextTurn returns the place of a device behind all others.
+func (r *sinkLoop) nextTurn() uint64 {
+	r.turns++
+	return r.turns
 }
 
 // begin starts as many workers as may run, and returns the wait until another may.
@@ -120,8 +135,9 @@ func (r *sinkLoop) begin(ctx, working context.Context) time.Duration {
 	if r.outage.lasts() {
 		workers = 1
 	}
-	for name, d := range r.devices {
-		switch {
+	names := slices.SortedFunc(maps.Keys(r.devices), func(a, b string) int { return cmp.Compare(r.devices[a].turn, r.devices[b].turn) })
+	for _, name := range names {
+		switch d := r.devices[name]; {
 		case d.busy || !d.more:
 		case d.notBefore.After(now) && !r.outage.lasts(): // any device may probe
 			wait = min(wait, d.notBefore.Sub(now))
@@ -135,39 +151,38 @@ func (r *sinkLoop) begin(ctx, working context.Context) time.Duration {
 	return wait
 }
 
-// worker delivers the entries of one device until none is left, one fails, or ctx
-// ends. tries is how often the entry tried failed before.
+// worker delivers a page of the entries of one device, until one fails or ctx ends. tries is how often the entry tried
+// failed before.
 func (r *sinkLoop) worker(ctx, working context.Context, name string, tried int64, tries int) report {
 	done := report{device: name}
-	for ctx.Err() == nil {
-		deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, pageSize)
-		if err != nil || len(deliveries) == 0 {
-			done.err = err
+	deliveries, err := r.outbox.Outbox(ctx, r.sink.Name(), name, pageSize)
+	if err != nil || len(deliveries) == 0 {
+		done.err = err
+		return done
+	}
+	for i := 0; i < len(deliveries) && ctx.Err() == nil; i++ {
+		d := &deliveries[i]
+		began := time.Now()
+		if err := r.deliver(working, d); err != nil {
+			done.failed, done.began, done.err = d, began, err
 			return done
 		}
-		for i := 0; i < len(deliveries) && ctx.Err() == nil; i++ {
-			d := &deliveries[i]
-			began := time.Now()
-			if err := r.deliver(working, d); err != nil {
-				done.failed, done.began, done.err = d, began, err
-				return done
-			}
-			// The entry is delivered: record that even where ctx ends now.
-			took := time.Since(began)
-			if done.err = r.outbox.Delivered(context.WithoutCancel(working), d.Seq); done.err != nil {
-				return done
-			}
-			attempts := 1
-			if d.Seq == tried {
-				attempts += tries
-			}
-			r.logDelivered(d, attempts, took)
-			done.delivered++
-			if d.Reduced {
-				done.reduced++
-			}
+		// The entry is delivered: record that even where ctx ends now.
+		took := time.Since(began)
+		if done.err = r.outbox.Delivered(context.WithoutCancel(working), d.Seq); done.err != nil {
+			return done
+		}
+		attempts := 1
+		if d.Seq == tried {
+			attempts += tries
+		}
+		r.logDelivered(d, attempts, took)
+		done.delivered++
+		if d.Reduced {
+			done.reduced++
 		}
 	}
+	done.more = len(deliveries) == pageSize
 	return done
 }
 
@@ -192,7 +207,8 @@ func (r *sinkLoop) deliver(ctx context.Context, d *edgelens.Delivery) error {
 // note accounts for the report of a worker.
 func (r *sinkLoop) note(done report) {
 	d := r.devices[done.device]
-	d.busy = false
+	d.busy, d.turn = false, r.nextTurn()
+	d.more = d.more || done.more
 	r.busy--
 	r.events.WithLabelValues(r.sink.Name(), outcomeDelivered).Add(float64(done.delivered))
 	r.events.WithLabelValues(r.sink.Name(), outcomeReduced).Add(float64(done.reduced))

@@ -42,7 +42,7 @@ func TestGateRejects(t *testing.T) {
 	good := s.Status().Head
 	a.store.flip()
 	b.store.flip()
-	settings.Rounds, settings.Epochs = 2, 50
+	settings.Rounds, settings.Epochs, settings.MinNodes = 2, 50, 3 // the flipped ones outvote the honest one
 	s.end()
 	s.start(federation.Definition{Head: "gate", Labels: labels, Settings: settings})
 	s.run(honest, a, b)
