@@ -1,3 +1,5 @@
+//go:build cgo
+
 package ledger_test
 
 import (
