@@ -59,7 +59,7 @@ func Fill(ctx context.Context, dir string, f Filling) (err error) {
 			f.Progress(done)
 		}
 	}
-	_, err = db.ExecContext(ctx, `DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?; PRAGMA wal_checkpoint(TRUNCATE)`, DefaultConfig().MaxEvents)
+	_, err = db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return err
 }
 
@@ -115,11 +115,13 @@ func (f Filling) item(ctx context.Context, tx *sql.Tx, random *rand.Rand, item i
 	if err != nil {
 		return err
 	}
-	statements := []filledRow{
-		{`INSERT INTO results (id, job_id, source, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, owner) VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, ?, '')`,
-			[]any{r.ID, textOrNull(r.JobID), r.Source, r.Device, r.Outcome, r.Label, r.Probability, at.UnixMicro(), string(text)}},
-		{`INSERT INTO events (type, subject, owner, device, at, data) VALUES ('recognition', ?, '', ?, ?, ?)`,
-			[]any{r.ID, r.Device, at.UnixMicro(), `{"id":"` + r.ID + `","device":"` + r.Device + `","outcome":"` + r.Outcome + `","label":"` + r.Label + `"}`}},
+	statements := []filledRow{{
+		`INSERT INTO results (id, job_id, source, device, outcome, reason, freshness, freshness_reason, label, probability, created_at, result, owner) VALUES (?, ?, ?, ?, ?, '', '', '', ?, ?, ?, ?, '')`,
+		[]any{r.ID, textOrNull(r.JobID), r.Source, r.Device, r.Outcome, r.Label, r.Probability, at.UnixMicro(), string(text)},
+	}}
+	if item >= f.Items-DefaultConfig().MaxEvents { // no more are kept
+		statements = append(statements, filledRow{`INSERT INTO events (type, subject, owner, device, at, data) VALUES ('recognition', ?, '', ?, ?, ?)`,
+			[]any{r.ID, r.Device, at.UnixMicro(), `{"id":"` + r.ID + `","device":"` + r.Device + `","outcome":"` + r.Outcome + `","label":"` + r.Label + `"}`}})
 	}
 	if record {
 		statements = append(statements,

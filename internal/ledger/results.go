@@ -137,7 +137,7 @@ var resultIsDelivered = noDelivery("results.id")
 
 // dueResults finds the results without a job that are due.
 func dueResults(db *database) *dueScan {
-	return &dueScan{db: db, table: "results", at: "created_at", which: "job_id IS NULL AND ", free: resultIsDelivered, id: "''", imageBytes: "0"}
+	return &dueScan{db: db, table: "results INDEXED BY results_without_job", at: "created_at", which: "job_id IS NULL AND ", free: resultIsDelivered, id: "''", imageBytes: "0"}
 }
 
 // removeOld removes up to n of the oldest results without a job from before the given moment, and returns how many.
