@@ -78,7 +78,7 @@ GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check federation-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-history bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check federation-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -139,6 +139,11 @@ bench-targets: build peer-setup ## Measure the project's target ratios; fails if
 
 bench-peers: build peer-setup ## Measure the reference service (Flask) beside edgelens: a table of ratios
 	@bin/edgelens bench peers --out dist $(call TEST_IMAGES,cat_720p.jpg) $(ARGS)
+
+bench-history: build ## Measure what histories of 10,000 to a million items cost (HISTORY=10000,100000: a short form); fails where a figure grows more than threefold
+	@bin/edgelens bench history --sizes $(or $(HISTORY),10000$(comma)100000$(comma)1000000) $(ARGS)
+
+comma := ,
 
 TEST_MODELS := $(EDGELENS_TEST_SHARED)/models
 LEGACY := mobilenet_v2_1.0_224_quant mobilenet_v1_0.25_128_quant
