@@ -9,6 +9,7 @@ import (
 
 	"edgelens"
 	"edgelens/internal/clip"
+	"edgelens/internal/statements"
 )
 
 // defaultsWord stands for the default rules, offWord removes a rule.
@@ -27,20 +28,20 @@ const (
 // direction, long, min_change, severity, cooldown, summary, action (several times).
 func ParseRules(text string) ([]Rule, error) {
 	var rules []Rule
-	statements, err := split(text)
+	all, err := statements.Split(text)
 	if err != nil {
 		return nil, err
 	}
-	for _, words := range statements {
+	for _, words := range all {
 		switch {
-		case len(words) == 1 && words[0].text == defaultsWord:
+		case len(words) == 1 && words[0].Text == defaultsWord:
 			for _, rule := range DefaultRules() {
 				rules = replaced(rules, rule)
 			}
-		case len(words) == 2 && words[1].text == offWord:
-			i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == words[0].text })
+		case len(words) == 2 && words[1].Text == offWord:
+			i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == words[0].Text })
 			if i < 0 {
-				return nil, fmt.Errorf("there is no rule %q to turn off", clip.Line(words[0].text, 64))
+				return nil, fmt.Errorf("there is no rule %q to turn off", clip.Line(words[0].Text, 64))
 			}
 			rules = slices.Delete(rules, i, i+1)
 		default:
@@ -66,62 +67,12 @@ func replaced(rules []Rule, rule Rule) []Rule {
 	return append(rules, rule)
 }
 
-// word is a word of a rule: text, or key=value.
-type word struct{ text, key, value string }
-
-// split splits a text at ";" and spaces, but not in quotation marks.
-func split(text string) (statements [][]word, err error) {
-	var words []word
-	for rest := text; ; {
-		rest = strings.TrimLeft(rest, " \t\r\n")
-		if rest == "" || rest[0] == ';' {
-			if len(words) > 0 {
-				statements, words = append(statements, words), nil
-			}
-			if rest == "" {
-				return statements, nil
-			}
-			rest = rest[1:]
-			continue
-		}
-		end := strings.IndexAny(rest, "; \t\r\n=")
-		if end < 0 {
-			end = len(rest)
-		}
-		w := word{text: rest[:end]}
-		if rest = rest[end:]; strings.HasPrefix(rest, "=") {
-			w.key = w.text
-			if w.value, rest, err = value(rest[1:]); err != nil {
-				return nil, fmt.Errorf("%s: %w", clip.Line(w.key, 64), err)
-			}
-		}
-		words = append(words, w)
-	}
-}
-
-// value takes a value, which may be quoted.
-func value(text string) (value, rest string, err error) {
-	if !strings.HasPrefix(text, `"`) {
-		end := strings.IndexAny(text, "; \t\r\n")
-		if end < 0 {
-			end = len(text)
-		}
-		return text[:end], text[end:], nil
-	}
-	quoted, err := strconv.QuotedPrefix(text)
-	if err != nil {
-		return "", "", fmt.Errorf("the quotation mark at %q is not closed", clip.Line(text, 40))
-	}
-	value, err = strconv.Unquote(quoted)
-	return value, text[len(quoted):], err
-}
-
 // parseRule parses the words of one rule, and validates it.
-func parseRule(words []word) (Rule, error) {
-	if len(words) < 2 || words[0].key != "" || words[1].key != "" {
-		return Rule{}, fmt.Errorf("a rule begins with its name and its kind, as in: hot threshold field=temperature above=30; not with %q", clip.Line(words[0].text, 64))
+func parseRule(words []statements.Word) (Rule, error) {
+	if len(words) < 2 || words[0].Key != "" || words[1].Key != "" {
+		return Rule{}, fmt.Errorf("a rule begins with its name and its kind, as in: hot threshold field=temperature above=30; not with %q", clip.Line(words[0].Text, 64))
 	}
-	rule := Rule{Name: words[0].text, Kind: edgelens.InsightKind(words[1].text)}
+	rule := Rule{Name: words[0].Text, Kind: edgelens.InsightKind(words[1].Text)}
 	for _, w := range words[2:] {
 		if err := rule.set(w); err != nil {
 			return Rule{}, fmt.Errorf("the rule %.64q: %w", rule.Name, err)
@@ -134,47 +85,47 @@ func parseRule(words []word) (Rule, error) {
 }
 
 // set sets what a word of a rule names.
-func (r *Rule) set(w word) (err error) {
-	switch w.key {
+func (r *Rule) set(w statements.Word) (err error) {
+	switch w.Key {
 	case "device":
-		r.Device = w.value
+		r.Device = w.Value
 	case "field":
-		r.Field = w.value
+		r.Field = w.Value
 	case "direction":
-		r.Direction = edgelens.Direction(w.value)
+		r.Direction = edgelens.Direction(w.Value)
 	case "severity":
-		r.Severity = edgelens.InsightSeverity(w.value)
+		r.Severity = edgelens.InsightSeverity(w.Value)
 	case "summary":
-		r.Summary = w.value
+		r.Summary = w.Value
 	case "action":
-		r.Actions = append(r.Actions, w.value)
+		r.Actions = append(r.Actions, w.Value)
 	case "above":
-		r.Above, err = limit(w.value)
+		r.Above, err = limit(w.Value)
 	case "below":
-		r.Below, err = limit(w.value)
+		r.Below, err = limit(w.Value)
 	case "hysteresis":
-		r.Hysteresis, err = strconv.ParseFloat(w.value, 64)
+		r.Hysteresis, err = strconv.ParseFloat(w.Value, 64)
 	case "score":
-		r.Score, err = strconv.ParseFloat(w.value, 64)
+		r.Score, err = strconv.ParseFloat(w.Value, 64)
 	case "intervals":
-		r.Intervals, err = strconv.ParseFloat(w.value, 64)
+		r.Intervals, err = strconv.ParseFloat(w.Value, 64)
 	case "min_change":
-		r.MinChange, err = strconv.ParseFloat(w.value, 64)
+		r.MinChange, err = strconv.ParseFloat(w.Value, 64)
 	case "for":
-		r.For, err = time.ParseDuration(w.value)
+		r.For, err = time.ParseDuration(w.Value)
 	case "cooldown":
-		r.Cooldown, err = time.ParseDuration(w.value)
+		r.Cooldown, err = time.ParseDuration(w.Value)
 	case "armed":
-		r.Armed, err = strconv.ParseBool(w.value)
+		r.Armed, err = strconv.ParseBool(w.Value)
 	case "long":
-		r.Long, err = strconv.ParseBool(w.value)
+		r.Long, err = strconv.ParseBool(w.Value)
 	case "":
-		return fmt.Errorf("%q has no value: write key=value", clip.Line(w.text, 64))
+		return fmt.Errorf("%q has no value: write key=value", clip.Line(w.Text, 64))
 	default:
-		return fmt.Errorf("there is no key %q", clip.Line(w.key, 64))
+		return fmt.Errorf("there is no key %q", clip.Line(w.Key, 64))
 	}
 	if err != nil {
-		return fmt.Errorf("%s=%q cannot be read", w.key, clip.Line(w.value, 64))
+		return fmt.Errorf("%s=%q cannot be read", w.Key, clip.Line(w.Value, 64))
 	}
 	return nil
 }

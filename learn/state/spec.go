@@ -5,11 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"edgelens"
 	"edgelens/internal/clip"
+	"edgelens/internal/statements"
 )
 
 // Spec describes one state.
@@ -66,12 +66,12 @@ func ParseSpecs(text string) ([]Spec, error) {
 	if len(text) > maxListBytes {
 		return nil, fmt.Errorf("the states have %d bytes; at most %d can be used", len(text), maxListBytes)
 	}
-	statements, err := split(text)
+	all, err := statements.Split(text)
 	if err != nil {
 		return nil, err
 	}
 	var specs []Spec
-	for _, words := range statements {
+	for _, words := range all {
 		spec, err := parseSpec(words)
 		if err != nil {
 			return nil, err
@@ -87,74 +87,22 @@ func ParseSpecs(text string) ([]Spec, error) {
 	return specs, nil
 }
 
-// word is a word of a statement: text, or key=value.
-type word struct{ text, key, value string }
-
-// split splits a text at ";" and spaces, but not in quotation marks.
-func split(text string) (statements [][]word, err error) {
-	var words []word
-	for rest := text; ; {
-		rest = strings.TrimLeft(rest, " \t\r\n")
-		if rest == "" || rest[0] == ';' {
-			if len(words) > 0 {
-				statements, words = append(statements, words), nil
-			}
-			if rest == "" {
-				return statements, nil
-			}
-			rest = rest[1:]
-			continue
-		}
-		var w word
-		if w, rest, err = nextWord(rest); err != nil {
-			return nil, err
-		}
-		words = append(words, w)
-	}
-}
-
-// nextWord takes one word off a text.
-func nextWord(text string) (w word, rest string, err error) {
-	const ends = "; \t\r\n"
-	end := strings.IndexAny(text, ends+"=")
-	if end < 0 {
-		return word{text: text}, "", nil
-	}
-	if text[end] != '=' {
-		return word{text: text[:end]}, text[end:], nil
-	}
-	w.key, rest = text[:end], text[end+1:]
-	if strings.HasPrefix(rest, `"`) {
-		quoted, err := strconv.QuotedPrefix(rest)
-		if err != nil {
-			return w, "", fmt.Errorf("%s: the quotation mark at %q is not closed", clip.Line(w.key, 64), clip.Line(rest, 40))
-		}
-		w.value, err = strconv.Unquote(quoted)
-		return w, rest[len(quoted):], err
-	}
-	if end = strings.IndexAny(rest, ends); end < 0 {
-		end = len(rest)
-	}
-	w.value = rest[:end]
-	return w, rest[end:], nil
-}
-
 // parseSpec reads the words of one state, and validates it.
-func parseSpec(words []word) (Spec, error) {
-	if words[0].key != "" {
-		return Spec{}, fmt.Errorf("a state begins with its name, as in: gate device=cam1 model=gate; not with %q", clip.Line(words[0].key+"=", 64))
+func parseSpec(words []statements.Word) (Spec, error) {
+	if words[0].Key != "" {
+		return Spec{}, fmt.Errorf("a state begins with its name, as in: gate device=cam1 model=gate; not with %q", clip.Line(words[0].Key+"=", 64))
 	}
-	spec := Spec{Name: words[0].text, Threshold: defaultThreshold, Count: defaultCount, StaleAfter: defaultStale}
+	spec := Spec{Name: words[0].Text, Threshold: defaultThreshold, Count: defaultCount, StaleAfter: defaultStale}
 	seen := map[string]bool{}
 	for _, w := range words[1:] {
 		err := error(nil)
 		switch {
-		case w.key == "":
-			err = fmt.Errorf("%q has no value: write key=value", clip.Line(w.text, 64))
-		case seen[w.key]:
-			err = fmt.Errorf("%s is given twice", clip.Line(w.key, 64))
+		case w.Key == "":
+			err = fmt.Errorf("%q has no value: write key=value", clip.Line(w.Text, 64))
+		case seen[w.Key]:
+			err = fmt.Errorf("%s is given twice", clip.Line(w.Key, 64))
 		default:
-			seen[w.key] = true
+			seen[w.Key] = true
 			err = spec.set(w)
 		}
 		if err != nil {
@@ -168,33 +116,33 @@ func parseSpec(words []word) (Spec, error) {
 }
 
 // set sets what a word names.
-func (s *Spec) set(w word) (err error) {
-	switch w.key {
+func (s *Spec) set(w statements.Word) (err error) {
+	switch w.Key {
 	case "device":
-		s.Device = w.value
+		s.Device = w.Value
 	case "model":
-		s.Model = w.value
+		s.Model = w.Value
 	case "region":
-		s.View.Region, err = edgelens.ParseRegion(w.value)
+		s.View.Region, err = edgelens.ParseRegion(w.Value)
 	case "fit":
-		s.View.Fit = edgelens.Fit(w.value)
+		s.View.Fit = edgelens.Fit(w.Value)
 	case "threshold":
-		s.Threshold, err = strconv.ParseFloat(w.value, 64)
+		s.Threshold, err = strconv.ParseFloat(w.Value, 64)
 	case "count":
-		s.Count, err = strconv.Atoi(w.value)
+		s.Count, err = strconv.Atoi(w.Value)
 	case "every":
-		s.Every, err = time.ParseDuration(w.value)
+		s.Every, err = time.ParseDuration(w.Value)
 	case "stale_after":
-		s.StaleAfter, err = time.ParseDuration(w.value)
+		s.StaleAfter, err = time.ParseDuration(w.Value)
 	case "on":
-		s.On = w.value
+		s.On = w.Value
 	case "class":
-		s.Class = w.value
+		s.Class = w.Value
 	default:
-		return fmt.Errorf("there is no key %q; the keys are device, model, region, fit, threshold, count, every, stale_after, on and class", clip.Line(w.key, 64))
+		return fmt.Errorf("there is no key %q; the keys are device, model, region, fit, threshold, count, every, stale_after, on and class", clip.Line(w.Key, 64))
 	}
 	if err != nil {
-		return fmt.Errorf("%s=%q cannot be read: %w", w.key, clip.Line(w.value, 64), err)
+		return fmt.Errorf("%s=%q cannot be read: %w", w.Key, clip.Line(w.Value, 64), err)
 	}
 	return nil
 }
