@@ -30,11 +30,11 @@ type dueRow struct {
 
 // dueScan finds the rows of a table that are due, the oldest first. Each call goes on where the one before ended, so that
 // rows which must stay are not looked at again with every sweep: only once something that rows may have waited for is gone.
-// The sweeper's goroutine alone uses it.
+// It is for one goroutine.
 type dueScan struct {
 	db *database
-	// table is that of the rows, at the column of their times, which a condition on the rows (with AND at its end, or
-	// empty), free the condition that a row can be removed, id and imageBytes the expressions of these.
+	// table has the rows, and at is the column of their times. which is a condition on the rows, with AND at its end, or empty
+	// for all; free is the condition that a row can be removed. id and imageBytes are expressions.
 	table, at, which, free, id, imageBytes string
 	// once is true for a scan that looks at each row once.
 	once bool

@@ -59,7 +59,7 @@ type listing struct {
 	branches []branch
 }
 
-// some returns a page with a row at least, where one is found in some pages' time; else it is page.
+// some is page, but leaves out pages without a row, for emptyPagesTime at most.
 func (l *listing) some(ctx context.Context, limit int) (page []place, next place, more bool, err error) {
 	for begun := time.Now(); ; {
 		page, next, more, err = l.page(ctx, limit)

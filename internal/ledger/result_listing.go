@@ -6,7 +6,7 @@ import (
 	"edgelens"
 )
 
-// resultListing returns the list of the results that the filter selects. With a bound on the time it is by time, and else in
+// listing returns the list of the results that the filter selects. With a bound on the time it is by time, and else in
 // the order in which the results came: the clock may step.
 func (s *Results) listing(f edgelens.ResultFilter) (*listing, error) {
 	l := &listing{db: s.db.lists, table: "results", columns: "seq, created_at, device, owner, label, outcome, source", since: math.MinInt64, until: math.MaxInt64}

@@ -39,7 +39,7 @@ type sweeper struct {
 
 	// mu is held during a sweep.
 	mu sync.Mutex
-	// batch is how many rows are removed in one transaction for now.
+	// batch is how many rows are removed in one transaction; it follows from how long the last ones took.
 	batch int
 }
 
