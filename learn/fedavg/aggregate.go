@@ -21,15 +21,20 @@ const (
 	// "Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", ICML 2018), weighted like Mean. It needs
 	// MinTrimmed updates.
 	TrimmedMean Method = "trimmed_mean"
+	// MixedTrimmedMean replaces each update by the mean of those that are nearest to it (Allouah et al., "Fixing by Mixing: A Recipe
+	// for Optimal Byzantine ML under Heterogeneity", AISTATS 2023), weighted like Mean, and takes the TrimmedMean of these: where
+	// the examples of nodes differ, values that few of them move are not trimmed. It needs MinTrimmed updates.
+	MixedTrimmedMean Method = "mixed_trimmed_mean"
 )
 
-// MinTrimmed is the number of updates from which on TrimmedMean can be used.
+// MinTrimmed is the number of updates from which on TrimmedMean and MixedTrimmedMean can be used.
 const MinTrimmed = 5
 
 // Rule is how updates are checked and aggregated.
 type Rule struct {
 	Method Method
-	// Trim is the share of the updates left out at each end by TrimmedMean, above 0 and below 0.5. One is left out at least.
+	// Trim is the share of the updates left out at each end by TrimmedMean, above 0 and below 0.5. One is left out at least. As many
+	// are not mixed into an update by MixedTrimmedMean.
 	Trim float64
 	// MaxExamples is how many examples of a node count at most, so that one node with many, or one that claims so, does not
 	// decide alone. 0 for no limit.
@@ -41,9 +46,9 @@ type Rule struct {
 // Check returns an edgelens.ErrInvalid for a rule that cannot be used.
 func (r Rule) Check() error {
 	switch {
-	case r.Method != Mean && r.Method != TrimmedMean:
-		return fmt.Errorf("%w: aggregation: the method %.40q is not known: use %s or %s", edgelens.ErrInvalid, r.Method, Mean, TrimmedMean)
-	case r.Method == TrimmedMean && !(r.Trim > 0 && r.Trim < 0.5): // NaN too
+	case r.Method != Mean && r.Method != TrimmedMean && r.Method != MixedTrimmedMean:
+		return fmt.Errorf("%w: aggregation: the method %.40q is not known: use %s, %s or %s", edgelens.ErrInvalid, r.Method, Mean, TrimmedMean, MixedTrimmedMean)
+	case r.Method != Mean && !(r.Trim > 0 && r.Trim < 0.5): // NaN too
 		return fmt.Errorf("%w: aggregation: %v of the updates would be trimmed at each end; use a share above 0 and below 0.5", edgelens.ErrInvalid, r.Trim)
 	case r.MaxExamples < 0:
 		return fmt.Errorf("%w: aggregation: at most %d examples of a node would count; use 0 for no limit, or more", edgelens.ErrInvalid, r.MaxExamples)
@@ -88,17 +93,21 @@ func Aggregate(base softmax.Params, updates []Update, r Rule) (softmax.Params, [
 		}
 	}
 	need := 1
-	if r.Method == TrimmedMean {
+	if r.Method != Mean {
 		need = MinTrimmed
 	}
 	if len(used) < need {
 		return softmax.Params{}, refusals, fmt.Errorf("%w: aggregation: %d of %d updates can be used, and %s needs %d", edgelens.ErrInvalid, len(used), len(updates), r.Method, need)
 	}
 	sum := base.Clone()
-	if r.Method == Mean {
-		addMean(sum, used, r)
-	} else {
-		addTrimmedMean(sum, used, r)
+	parts := weighted(used, r)
+	switch r.Method {
+	case Mean:
+		addMean(sum, parts)
+	case TrimmedMean:
+		addTrimmedMean(sum, parts, r.Trim)
+	case MixedTrimmedMean:
+		addTrimmedMean(sum, mix(parts, Trimmed(r.Trim, len(parts))), r.Trim)
 	}
 	if err := sum.Check(); err != nil {
 		return softmax.Params{}, refusals, fmt.Errorf("%w: aggregation: in the sum %w", edgelens.ErrInvalid, err)
@@ -106,29 +115,48 @@ func Aggregate(base softmax.Params, updates []Update, r Rule) (softmax.Params, [
 	return sum, refusals, nil
 }
 
-// addMean adds the weighted mean of the updates.
-func addMean(base softmax.Params, updates []Update, r Rule) {
-	total := 0.0
-	for _, u := range updates {
-		total += float64(r.Weight(u.Examples))
+// part is an update with its weight.
+type part struct {
+	values []float64
+	weight float64
+}
+
+func weighted(updates []Update, r Rule) []part {
+	parts := make([]part, len(updates))
+	for i, u := range updates {
+		parts[i] = part{u.Difference.Values, float64(r.Weight(u.Examples))}
 	}
-	for _, u := range updates {
-		share := float64(r.Weight(u.Examples)) / total
-		for i, v := range u.Difference.Values {
+	return parts
+}
+
+// addMean adds the weighted mean of the updates.
+func addMean(base softmax.Params, parts []part) {
+	total := 0.0
+	for _, p := range parts {
+		total += p.weight
+	}
+	for _, p := range parts {
+		share := p.weight / total
+		for i, v := range p.values {
 			base.Values[i] += share * v
 		}
 	}
 }
 
-// addTrimmedMean adds the trimmed mean of the updates, of each value by itself.
-func addTrimmedMean(base softmax.Params, updates []Update, r Rule) {
-	type weighted struct{ value, weight float64 }
+// Trimmed returns how many of count values TrimmedMean leaves out at each end: that share of them, one at least.
+func Trimmed(share float64, count int) int {
 	// The addend is for shares such as 0.29 of 100, which are a bit below the whole number.
-	trim := min(max(1, int(r.Trim*float64(len(updates))+1e-9)), (len(updates)-1)/2)
-	column := make([]weighted, len(updates))
+	return min(max(1, int(share*float64(count)+1e-9)), (count-1)/2)
+}
+
+// addTrimmedMean adds the trimmed mean of the updates, of each value by itself.
+func addTrimmedMean(base softmax.Params, parts []part, share float64) {
+	type weighted struct{ value, weight float64 }
+	trim := Trimmed(share, len(parts))
+	column := make([]weighted, len(parts))
 	for i := range base.Values {
-		for n, u := range updates {
-			column[n] = weighted{u.Difference.Values[i], float64(r.Weight(u.Examples))}
+		for n, p := range parts {
+			column[n] = weighted{p.values[i], p.weight}
 		}
 		slices.SortFunc(column, func(a, b weighted) int {
 			return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.weight, b.weight))

@@ -216,6 +216,8 @@ func TestAggregateRefuses(t *testing.T) {
 	}{
 		"none":           {softmax.New(2, 1), nil, fedavg.Rule{Method: fedavg.Mean}},
 		"all refused":    {softmax.New(2, 1), large, fedavg.Rule{Method: fedavg.Mean}},
+		"four to mix":    {softmax.New(2, 1), four, fedavg.Rule{Method: fedavg.MixedTrimmedMean, Trim: 0.2}},
+		"no mix":         {softmax.New(2, 1), five, fedavg.Rule{Method: fedavg.MixedTrimmedMean}},
 		"four to trim":   {softmax.New(2, 1), four, fedavg.Rule{Method: fedavg.TrimmedMean, Trim: 0.2}},
 		"unknown method": {softmax.New(2, 1), five, fedavg.Rule{Method: "median"}},
 		"no trim":        {softmax.New(2, 1), five, fedavg.Rule{Method: fedavg.TrimmedMean}},
@@ -260,7 +262,7 @@ func BenchmarkAggregate(b *testing.B) {
 			updates[i].Difference.Values[j] = random.NormFloat64()
 		}
 	}
-	for _, rule := range []fedavg.Rule{{Method: fedavg.Mean}, {Method: fedavg.TrimmedMean, Trim: 0.2}} {
+	for _, rule := range []fedavg.Rule{{Method: fedavg.Mean}, {Method: fedavg.TrimmedMean, Trim: 0.2}, {Method: fedavg.MixedTrimmedMean, Trim: 0.1}} {
 		b.Run(string(rule.Method), func(b *testing.B) {
 			for b.Loop() {
 				if _, _, err := fedavg.Aggregate(base, updates, rule); err != nil {

@@ -79,14 +79,41 @@ func LocalTrain(ctx context.Context, base softmax.Params, data softmax.Data, o O
 	if batch == 0 || batch > data.Len() {
 		batch = data.Len()
 	}
+	stopped := func() error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("train on the examples of this node: %w: %w", edgelens.ErrCanceled, err)
+		}
+		return nil
+	}
+	var trained softmax.Params
+	var err error
+	if batch == data.Len() && spanPays(base, data.Len(), o) {
+		t := newSpanTraining(base, data, o)
+		err = t.run(stopped)
+		trained = t.params()
+	} else {
+		trained, err = descend(base, data, batch, o, stopped)
+	}
+	if err != nil {
+		return softmax.Params{}, 0, err
+	}
+	loss := softmax.Loss(trained, data, o.L2, make([]float64, len(base.Values)))
+	if err := trained.Check(); err != nil || math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return softmax.Params{}, 0, fmt.Errorf("%w: the training on this node diverged; use a lower rate than %v", edgelens.ErrInvalid, o.Rate)
+	}
+	return trained, loss, nil
+}
+
+// descend takes the steps of gradient descent. It stops before the next one where stopped returns an error.
+func descend(base softmax.Params, data softmax.Data, batch int, o Options, stopped func() error) (softmax.Params, error) {
 	random := rand.New(rand.NewPCG(o.Seed, 0x6665646176670001)) // the second number only keeps it apart from other uses of the seed
 	trained := base.Clone()
 	gradient, velocity := make([]float64, len(base.Values)), make([]float64, len(base.Values))
 	for range o.Epochs {
 		order := random.Perm(data.Len())
 		for len(order) > 0 {
-			if err := ctx.Err(); err != nil {
-				return softmax.Params{}, 0, fmt.Errorf("train on the examples of this node: %w: %w", edgelens.ErrCanceled, err)
+			if err := stopped(); err != nil {
+				return softmax.Params{}, err
 			}
 			size := min(batch, len(order))
 			softmax.Loss(trained, data.At(order[:size]), o.L2, gradient)
@@ -97,11 +124,7 @@ func LocalTrain(ctx context.Context, base softmax.Params, data softmax.Data, o O
 			}
 		}
 	}
-	loss := softmax.Loss(trained, data, o.L2, gradient)
-	if err := trained.Check(); err != nil || math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return softmax.Params{}, 0, fmt.Errorf("%w: the training on this node diverged; use a lower rate than %v", edgelens.ErrInvalid, o.Rate)
-	}
-	return trained, loss, nil
+	return trained, nil
 }
 
 // checkData returns an edgelens.ErrInvalid where softmax.Loss could not be computed.

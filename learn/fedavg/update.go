@@ -1,5 +1,5 @@
 // Package fedavg is the mathematics of federated rounds of a head: training on one node, its update, and the mean of the
-// updates of many. It does no input or output and starts no goroutines.
+// updates of many. It does no input or output.
 //
 // A round of Federated Averaging (McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
 // AISTATS 2017) gives each node the base parameters. Each trains on its own examples (LocalTrain), and returns an Update: the

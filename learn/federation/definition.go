@@ -42,6 +42,9 @@ const (
 	Mean = "mean"
 	// Trimmed is the mean of each parameter without its smallest and largest values. It needs MinTrimmed updates.
 	Trimmed = "trimmed"
+	// Robust is Mean in a round with fewer than MinTrimmed nodes. In others, each update is first replaced by the mean of those nearest
+	// to it, and Trimmed takes the mean of these. It needs MinTrimmed updates then.
+	Robust = "robust"
 )
 
 // MinTrimmed is the fewest updates of a trimmed mean.
@@ -76,8 +79,8 @@ type Settings struct {
 	Clip  float64 `json:"clip"`
 	Noise float64 `json:"noise"`
 	Delta float64 `json:"delta"`
-	// Aggregation is Mean or Trimmed; Trim is the share that Trimmed leaves out at each end. MaxWeight caps the number of
-	// examples by which an update is weighted.
+	// Aggregation is Mean, Trimmed or Robust; Trim is the share that Trimmed and Robust leave out at each end. MaxWeight caps the number
+	// of examples by which an update is weighted. Nodes are sent Mean in place of Robust, which is newer than some of them.
 	Aggregation string  `json:"aggregation"`
 	Trim        float64 `json:"trim"`
 	MaxWeight   int     `json:"max_weight"`
@@ -99,7 +102,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		Fraction: 1, MinNodes: 2, MinExamples: 4, Rounds: 0, Deadline: Seconds(5 * time.Minute), Pause: Seconds(time.Minute), Poll: Seconds(10 * time.Second),
-		Epochs: 5, Batch: 0, Rate: 2, L2: 1e-4, Momentum: 0.9, Clip: 10, Delta: 1e-5, Aggregation: Mean, Trim: 0.2, MaxWeight: 1000,
+		Epochs: 5, Batch: 0, Rate: 2, L2: 1e-4, Momentum: 0.9, Clip: 10, Delta: 1e-5, Aggregation: Mean, Trim: 0.1, MaxWeight: 1000,
 		HeldOut: 0.25, MaxDrop: 0.02, Seed: 1,
 	}
 }
@@ -131,11 +134,11 @@ func (s Settings) Validate() error {
 	check(s.Clip > 0 && s.Clip <= 1e6, "clip must be above 0 and at most 1e6, not %v", s.Clip)
 	check(s.Noise >= 0 && s.Noise <= 1000, "noise must be 0 to 1000, not %v", s.Noise)
 	check(s.Delta > 0 && s.Delta < 1, "delta must be between 0 and 1, not %v", s.Delta)
-	check(s.Aggregation == Mean || s.Aggregation == Trimmed, "aggregation must be %s or %s, not %.40q", Mean, Trimmed, s.Aggregation)
+	check(s.Aggregation == Mean || s.Aggregation == Trimmed || s.Aggregation == Robust, "aggregation must be %s, %s or %s, not %.40q", Mean, Robust, Trimmed, s.Aggregation)
 	check(s.Aggregation != Trimmed || s.MinNodes >= MinTrimmed, "aggregation %s needs min_nodes of at least %d", Trimmed, MinTrimmed)
 	check(s.Trim > 0 && s.Trim < 0.5, "trim must be between 0 and 0.5, not %v", s.Trim)
 	check(s.MaxWeight >= 1 && s.MaxWeight <= 1e9, "max_weight must be 1 to 1e9, not %d", s.MaxWeight)
-	check(!s.Secure || s.Aggregation == Mean, "secure hides the updates, so that aggregation must be %s", Mean)
+	check(!s.Secure || s.Aggregation != Trimmed, "secure hides the updates, so that aggregation cannot be %s", Trimmed)
 	check(!s.Secure || s.MinNodes >= masking.MinMembers, "secure needs min_nodes of at least %d: of two nodes, each can subtract its own update from the sum", masking.MinMembers)
 	check(!s.Secure || s.Clip <= masking.MaxValue, "secure needs a clip of at most %d", masking.MaxValue)
 	check(!s.Secure || s.MaxWeight <= masking.MaxWeight, "secure needs a max_weight of at most %d", masking.MaxWeight)

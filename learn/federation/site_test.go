@@ -38,6 +38,18 @@ func newKeys(t testing.TB, folder string) federation.Keys {
 	return signing.Party{Node: node}
 }
 
+// rotate gives a node another signing key.
+func rotate(t testing.TB, folder string) {
+	t.Helper()
+	node, err := signing.Open(folder, signing.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // quickSettings have rounds of fractions of a second.
 func quickSettings() federation.Settings {
 	s := federation.DefaultSettings()

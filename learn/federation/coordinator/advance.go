@@ -16,13 +16,20 @@ import (
 // advance goes on to the next phase where the present one is done or its deadline has passed, and begins a round where one
 // can. The lock must be held.
 func (c *Coordinator) advance() {
+	if c.parts.Now().Before(c.stuckUntil) {
+		return
+	}
 	for range 8 { // a phase may be done as soon as it begins
 		if !c.step() {
 			return
 		}
 		if err := c.save(); err != nil {
 			c.parts.Log.Error("the federation cannot go on", "event", "federation_storage", "error", err)
+			c.stuckUntil = c.parts.Now().Add(stuckWait)
 			return
+		}
+		if c.state.Round == nil { // it ended
+			c.sweep()
 		}
 	}
 }
@@ -143,15 +150,11 @@ func (c *Coordinator) finish(r *round, outcome, reason string) {
 		c.parts.Log.Error("storing a round failed", "event", "federation_storage", "round", r.Number, "error", err)
 	}
 	c.receipt("ended", r.Number, "", map[string]any{
-		"outcome": outcome, "reason": reason, "base": r.Base, "candidate": r.Candidate, "nodes": r.accepted(), "loss_before": r.LossBefore, "loss_after": r.LossAfter, "scores": r.scores(),
+		"outcome": outcome, "reason": reason, "base": r.Base, "candidate": r.Candidate, "nodes": r.accepted(), "loss_before": r.LossBefore, "loss_after": r.LossAfter, "scores": c.scores(r),
 	})
 	c.parts.Log.Info("round ended", "event", "federation_round_ended", "round", r.Number, "outcome", outcome, "reason", reason, "ms", now.Sub(r.Started))
 	c.metrics.rounds.WithLabelValues(outcome).Inc()
-	for _, p := range r.Parties {
-		c.uploads.remove(p.Ticket)
-	}
 	c.state.Round, c.state.NextAt = nil, now.Add(time.Duration(c.state.Definition.Settings.Pause)).UTC()
-	c.pruneHeads()
 }
 
 // roundFile is the name of the file of a round that ended.

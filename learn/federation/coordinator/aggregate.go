@@ -44,7 +44,7 @@ func (c *Coordinator) endTraining(r *round) {
 	c.state.Candidates++
 	r.Phase, r.Scorers = phaseCanary, map[string]*scorer{}
 	r.Deadline = c.parts.Now() // no canary is chosen yet
-	c.receipt("aggregated", r.Number, "", map[string]any{"candidate": r.Candidate, "nodes": names, "method": s.Aggregation, "secure": s.Secure, "norm": r.Norm})
+	c.receipt("aggregated", r.Number, "", map[string]any{"candidate": r.Candidate, "nodes": names, "method": methodOf(s, len(r.Parties)), "secure": s.Secure, "norm": r.Norm})
 }
 
 // aggregate adds the mean of the updates to the base, and stores the candidate.
@@ -99,7 +99,7 @@ func (c *Coordinator) mean(r *round, names []string, base softmax.Params) (softm
 		}
 		updates = append(updates, fedavg.Update{Difference: difference, Examples: r.Parties[name].Update.Examples})
 	}
-	params, refusals, err := fedavg.Aggregate(base, updates, rule(s, len(base.Values)))
+	params, refusals, err := fedavg.Aggregate(base, updates, rule(s, len(base.Values), len(r.Parties)))
 	return params, cmp.Or(err, errors.Join(refusals...))
 }
 

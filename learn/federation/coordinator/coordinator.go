@@ -26,6 +26,9 @@ import (
 // tickInterval is how often deadlines are checked where no node polls.
 const tickInterval = 500 * time.Millisecond
 
+// stuckWait is the time between two attempts to go on where the state cannot be saved.
+const stuckWait = 5 * time.Second
+
 // Parts are what a Coordinator is made of. Now and Registerer may be nil.
 type Parts struct {
 	// Folder is its folder, which no other process may use.
@@ -48,8 +51,13 @@ type Coordinator struct {
 
 	mu    sync.Mutex
 	state state
+	// saved is the state as it was last saved, at the time savedAt.
+	saved   []byte
+	savedAt time.Time
 	// seen is when each member last polled, since the start.
 	seen map[string]time.Time
+	// stuckUntil is when to go on after the state could not be saved.
+	stuckUntil time.Time
 }
 
 // Open reads the state of the folder, or begins a federation of that definition. A definition that is not zero replaces the
@@ -73,11 +81,7 @@ func Open(parts Parts, definition federation.Definition) (_ *Coordinator, err er
 			err = errors.Join(err, c.lock.Close())
 		}
 	}()
-	public, err := parts.Keys.PublicKey()
-	if err != nil {
-		return nil, err
-	}
-	if c.keyID, err = parts.Keys.KeyID(public); err != nil {
+	if c.keyID, err = c.presentKey(); err != nil {
 		return nil, err
 	}
 	if err := c.load(definition); err != nil {
@@ -86,8 +90,23 @@ func Open(parts Parts, definition federation.Definition) (_ *Coordinator, err er
 	if c.metrics, err = newMetrics(parts.Registerer, c); err != nil {
 		return nil, err
 	}
-	c.receipts, err = receipts.Open(filepath.Join(parts.Folder, receiptsFile), parts.Keys, parts.Now)
-	return c, err
+	c.sweep()
+	if err := c.openReceipts(); err != nil {
+		return nil, err
+	}
+	return c, c.followKey()
+}
+
+// openReceipts opens the receipts. Those that are missing are reported.
+func (c *Coordinator) openReceipts() (err error) {
+	var lost bool
+	if c.receipts, lost, err = receipts.Resume(filepath.Join(c.parts.Folder, receiptsFile), c.parts.Keys, c.parts.Now, c.state.Receipts); err != nil {
+		return err
+	}
+	if lost {
+		c.parts.Log.Error("receipts of the federation are missing or damaged", "event", "federation_receipts_lost", "known", c.state.Receipts)
+	}
+	return nil
 }
 
 // load reads the state, and applies the definition to it.
@@ -105,7 +124,7 @@ func (c *Coordinator) load(definition federation.Definition) error {
 	}
 	c.state = found
 	if none {
-		c.state = state{Definition: definition, Members: map[string]*member{}, Invitations: map[string]invitation{}}
+		c.state = state{Definition: definition, Members: map[string]*member{}, Invitations: map[string]invitation{}, KeyID: c.keyID}
 	} else if defined {
 		if err := found.Definition.SameTask(definition); err != nil {
 			return err
@@ -137,6 +156,9 @@ func (c *Coordinator) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		c.mu.Lock()
+		if err := c.followKey(); err != nil {
+			c.parts.Log.Error("the federation cannot use its key", "event", "federation_key", "error", err)
+		}
 		c.advance()
 		c.mu.Unlock()
 		select {

@@ -8,40 +8,24 @@ import (
 	"edgelens/learn/federation"
 )
 
-// tally is a sum of scores.
-type tally struct {
-	Nodes    int `json:"nodes"`
-	Examples int `json:"examples"`
-	Right    int `json:"right"`
-	Base     int `json:"base"`
-}
-
-// add adds a score of the candidate and the base, or of a head and the one before.
-func (t *tally) add(examples, right, base int) {
-	t.Nodes++
-	t.Examples, t.Right, t.Base = t.Examples+examples, t.Right+right, t.Base+base
-}
-
-// worse reports whether the accuracy is below that of the base by more than maxDrop.
-func (t *tally) worse(maxDrop float64) bool {
-	return federation.Worse(t.Examples, t.Right, t.Base, maxDrop)
-}
-
-// String describes it for people.
-func (t *tally) String() string {
-	return fmt.Sprintf("%d of %d held-out examples right, %d before", t.Right, t.Examples, t.Base)
+// worse reports whether the accuracy is below that of the base by more than the settings allow.
+func (c *Coordinator) worse(t tally) bool {
+	return federation.Worse(t.Examples, t.Right, t.Base, c.state.Definition.Settings.MaxDrop)
 }
 
 // scores returns the sum of the scores of a round.
-func (r *round) scores() tally {
-	var t tally
+func (c *Coordinator) scores(r *round) tally {
+	var all []tally
 	for _, s := range r.Scorers {
 		if s.Score != nil {
-			t.add(s.Score.Examples, s.Score.Right, s.Score.Base)
+			all = append(all, s.tally())
 		}
 	}
-	return t
+	return sum(all, c.state.Definition.Settings)
 }
+
+// tally is the score of one node.
+func (s *scorer) tally() tally { return tally{1, s.Score.Examples, s.Score.Right, s.Score.Base} }
 
 // waitsForScorer reports whether a node that was asked to score may still answer.
 func (r *round) waitsForScorer() bool {
@@ -60,7 +44,7 @@ func (c *Coordinator) stepCanary(r *round, over bool) bool {
 		s := r.Scorers[name]
 		switch {
 		case s.Score != nil && c.alone(s):
-			c.finish(r, outcomeRejected, fmt.Sprintf("the canary node %s finds it worse: %v", name, &tally{1, s.Score.Examples, s.Score.Right, s.Score.Base}))
+			c.finish(r, outcomeRejected, fmt.Sprintf("the canary node %s finds it worse: %v", name, s.tally()))
 			return true
 		case s.Score != nil:
 			c.openGate(r)
@@ -83,8 +67,7 @@ func (c *Coordinator) stepCanary(r *round, over bool) bool {
 
 // alone reports whether the score of the canary ends the round.
 func (c *Coordinator) alone(s *scorer) bool {
-	t := tally{1, s.Score.Examples, s.Score.Right, s.Score.Base}
-	return t.Examples == 0 || t.worse(c.state.Definition.Settings.MaxDrop)
+	return s.Score.Examples == 0 || c.worse(s.tally())
 }
 
 // nextCanary returns the first node that can score and was not asked; "" for none.
@@ -119,16 +102,16 @@ func (c *Coordinator) openGate(r *round) {
 
 // endGate has the candidate go live, or not. Nodes that did not answer do not count.
 func (c *Coordinator) endGate(r *round) {
-	t := r.scores()
-	if t.worse(c.state.Definition.Settings.MaxDrop) {
-		c.finish(r, outcomeRejected, fmt.Sprintf("the nodes find it worse: %v", &t))
+	t := c.scores(r)
+	if c.worse(t) {
+		c.finish(r, outcomeRejected, fmt.Sprintf("the nodes find it worse: %v", t))
 		return
 	}
 	c.state.Previous, c.state.Head = c.state.Head, r.Candidate
 	for _, m := range c.state.Members {
 		m.Last.Standing = nil // of the head before
 	}
-	c.finish(r, outcomeLive, fmt.Sprint(&t))
+	c.finish(r, outcomeLive, t.String())
 }
 
 // checkStandings takes the live head back where it does worse than the one before on the held-out examples of the nodes as they
@@ -137,13 +120,14 @@ func (c *Coordinator) checkStandings() {
 	if c.state.Previous.Version == 0 || c.state.Round != nil {
 		return
 	}
-	var t tally
+	var all []tally
 	for _, m := range c.state.Members {
 		if m.Last.Standing != nil && m.Last.Live == c.state.Head.Digest {
-			t.add(m.Last.Standing.Examples, m.Last.Standing.Right, m.Last.Standing.Before)
+			all = append(all, tally{1, m.Last.Standing.Examples, m.Last.Standing.Right, m.Last.Standing.Before})
 		}
 	}
-	if t.Nodes == 0 || !t.worse(c.state.Definition.Settings.MaxDrop) {
+	t := sum(all, c.state.Definition.Settings)
+	if t.Nodes == 0 || !c.worse(t) {
 		return
 	}
 	from := c.state.Head

@@ -112,14 +112,16 @@ func (c *Coordinator) serveReceived(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Coordinator) serveUpload(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(partTimeout)) // the server's is for short messages
+	control, ticket := http.NewResponseController(w), r.PathValue("ticket")
 	offset, total, err := ParseContentRange(r.Header.Get("Content-Range"))
 	if err != nil {
 		c.refuse(w, err, -1)
 		return
 	}
-	received, err := c.upload(r.PathValue("ticket"), offset, total, r.Body)
+	if _, _, err := c.received(ticket); err == nil { // the server's is for short messages, and for those who have no task
+		_ = control.SetReadDeadline(time.Now().Add(partTimeout))
+	}
+	received, err := c.upload(ticket, offset, total, r.Body, func() { _ = control.SetReadDeadline(time.Now()) })
 	if err != nil {
 		c.refuse(w, err, received)
 		return

@@ -13,6 +13,8 @@ import (
 const (
 	aliveFactor = 4
 	minAlive    = 2 * time.Second
+	// saveEvery is how old the saved numbers of messages may get: after a crash, those that came since could be taken again.
+	saveEvery = time.Minute
 )
 
 // poll takes what a node announces, and returns the signed answer with its task.
@@ -39,14 +41,14 @@ func (c *Coordinator) poll(message []byte) ([]byte, error) {
 	if err := c.adopt(p); err != nil {
 		return nil, err
 	}
-	if changed {
+	if changed || c.parts.Now().Sub(c.savedAt) >= saveEvery {
 		if err := c.save(); err != nil {
 			return nil, err
 		}
 	}
 	c.checkStandings()
 	c.advance()
-	answer := federation.Answer{Node: name, Seq: p.Seq, Definition: c.state.Definition, Wait: c.state.Definition.Settings.Poll, Task: c.taskOf(name)}
+	answer := federation.Answer{Node: name, Seq: p.Seq, Definition: c.announced(), Wait: c.state.Definition.Settings.Poll, Task: c.taskOf(name)}
 	if c.state.Head.Version > 1 {
 		answer.Live = c.state.Head
 	}

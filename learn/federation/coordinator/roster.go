@@ -26,8 +26,11 @@ func (c *Coordinator) Invite(name string, within time.Duration) (token federatio
 		return token, expires, fmt.Errorf("invite a node: %w: %s has joined; `edgelens federation remove %[2]s` ends that", edgelens.ErrConflict, name)
 	}
 	c.forgetInvitations()
-	if len(c.state.Members)+len(c.state.Invitations) >= federation.MaxNodes {
+	if len(c.state.Members)+c.unused() >= federation.MaxNodes {
 		return token, expires, fmt.Errorf("invite a node: %w: a federation has at most %d nodes", edgelens.ErrConflict, federation.MaxNodes)
+	}
+	if err := c.followKey(); err != nil {
+		return token, expires, err
 	}
 	token, expires = federation.NewToken(c.keyID), c.parts.Now().Add(within).UTC().Truncate(time.Second)
 	c.state.Invitations[name] = invitation{Hash: token.Hash(), Expires: expires}
@@ -37,6 +40,16 @@ func (c *Coordinator) Invite(name string, within time.Duration) (token federatio
 	c.parts.Log.Info("node invited", "event", "federation_invited", "node", name, "expires", expires)
 	c.receipt("invited", 0, name, map[string]any{"expires": expires})
 	return token, expires, nil
+}
+
+// unused returns how many invitations may still bring a member.
+func (c *Coordinator) unused() (count int) {
+	for name := range c.state.Invitations {
+		if c.state.Members[name] == nil {
+			count++
+		}
+	}
+	return count
 }
 
 // forgetInvitations removes those that expired.
@@ -79,7 +92,6 @@ func (c *Coordinator) join(message []byte) ([]byte, error) {
 		c.state.Invitations[name] = invited
 		c.state.Members[name] = &member{Key: request.Key, KeyID: keyID, Joined: c.parts.Now().UTC().Truncate(time.Second), Place: c.nextPlace()}
 		if err := c.save(); err != nil {
-			delete(c.state.Members, name)
 			return nil, err
 		}
 		c.parts.Log.Info("node joined", "event", "federation_joined", "node", name, "key", keyID)
@@ -89,7 +101,7 @@ func (c *Coordinator) join(message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return federation.Seal(c.parts.Keys, federation.KindJoined, federation.Joined{Node: name, Definition: c.state.Definition, Key: public})
+	return federation.Seal(c.parts.Keys, federation.KindJoined, federation.Joined{Node: name, Definition: c.announced(), Key: public})
 }
 
 // invited returns the name of the node whose token a request proves to have; "" for none. The token may have been used by

@@ -68,8 +68,9 @@ type party struct {
 	Update  *federation.Update `json:"update,omitempty"`
 	// Message is the digest of the message that had the update accepted or refused.
 	Message string `json:"message,omitempty"`
-	// Refusals counts what was refused.
+	// Refusals counts what was refused, and Spoiled the uploads that were not what the node has signed.
 	Refusals int `json:"refusals,omitempty"`
+	Spoiled  int `json:"spoiled,omitempty"`
 }
 
 // scorer is a node that was asked to score a candidate.

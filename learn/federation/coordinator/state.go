@@ -44,6 +44,10 @@ type state struct {
 	Closed map[string]string `json:"closed,omitempty"`
 	// Skip are nodes that dropped out of the round before, where that cost it.
 	Skip []string `json:"skip,omitempty"`
+	// KeyID is the id of the key that nodes know.
+	KeyID string `json:"key_id,omitempty"`
+	// Receipts is how many there were at least when this was saved.
+	Receipts int64 `json:"receipts,omitempty"`
 }
 
 // member is a node that has joined.
@@ -80,15 +84,38 @@ func readState(folder string) (s state, err error) {
 	return s, nil
 }
 
-// save writes the state durably. The lock must be held, but in Open.
+// save writes the state durably. Where that fails, the state is again what was saved before: what a crash would undo has not
+// happened, and no answer goes out. The lock must be held, but in Open.
 func (c *Coordinator) save() error {
+	if c.receipts != nil {
+		c.state.Receipts = c.receipts.Seq()
+	}
 	text, err := json.MarshalIndent(c.state, "", " ")
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(c.parts.Folder, stateFile), text, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("save the federation: %w: %w", edgelens.ErrStorage, err)
+		return errors.Join(fmt.Errorf("save the federation: %w: %w", edgelens.ErrStorage, err), c.revert())
 	}
+	c.saved, c.savedAt = text, c.parts.Now()
+	return nil
+}
+
+// revert goes back to the state that was saved, but for the numbers of messages, which must not be taken again.
+func (c *Coordinator) revert() error {
+	if c.saved == nil {
+		return nil // in Open
+	}
+	var before state
+	if err := json.Unmarshal(c.saved, &before); err != nil {
+		return fmt.Errorf("go back to what was saved: %w", err)
+	}
+	for name, m := range before.Members {
+		if now := c.state.Members[name]; now != nil {
+			m.Last.Seq = max(m.Last.Seq, now.Last.Seq)
+		}
+	}
+	c.state = before
 	return nil
 }
 
@@ -118,33 +145,42 @@ func (c *Coordinator) headFile(digest string) string {
 	return filepath.Join(c.parts.Folder, headsFolder, strings.TrimPrefix(digest, "sha256:")+".json")
 }
 
-// readHead returns a stored head.
+// readHead returns a stored head. Its digest shows that it is the one: the key that signed it may have been rotated since.
 func (c *Coordinator) readHead(ref federation.Ref) (*head.Head, error) {
 	text, err := os.ReadFile(c.headFile(ref.Digest))
 	if err != nil {
 		return nil, fmt.Errorf("read head %d: %w: %w", ref.Version, edgelens.ErrStorage, err)
 	}
 	var signed federation.SignedHead
-	public, err := c.parts.Keys.PublicKey()
-	if err != nil {
-		return nil, err
-	}
-	if err := federation.Open(c.parts.Keys, public, federation.KindHead, text, &signed); err != nil {
+	if err := federation.Peek(text, &signed); err != nil {
 		return nil, fmt.Errorf("read head %d: %w", ref.Version, err)
 	}
-	return head.Unmarshal(signed.Head)
+	h, err := head.Unmarshal(signed.Head)
+	if err != nil {
+		return nil, fmt.Errorf("read head %d: %w", ref.Version, err)
+	}
+	if digest, err := h.Digest(); err != nil || digest != ref.Digest {
+		return nil, errors.Join(fmt.Errorf("read head %d: %w: its file has another one", ref.Version, edgelens.ErrStorage), err)
+	}
+	return h, nil
 }
 
-// pruneHeads removes the heads that nothing refers to. Those that remain by an error are removed the next time.
-func (c *Coordinator) pruneHeads() {
+// sweep removes the heads and uploads that the saved state does not refer to, and what a crash has left of files that were being
+// written. What remains by an error is removed the next time. The lock must be held, but in Open.
+func (c *Coordinator) sweep() {
 	used := map[string]bool{c.headFile(c.state.Head.Digest): true, c.headFile(c.state.Previous.Digest): true}
 	if r := c.state.Round; r != nil {
 		used[c.headFile(r.Base.Digest)], used[c.headFile(r.Candidate.Digest)] = true, true
+		for _, p := range r.Parties {
+			used[c.uploads.path(p.Ticket)] = true
+		}
 	}
-	files, _ := filepath.Glob(filepath.Join(c.parts.Folder, headsFolder, "*.json"))
-	for _, file := range files {
-		if !used[file] {
-			_ = os.Remove(file)
+	for _, pattern := range []string{headsFolder + "/*", uploadsFolder + "/*", roundsFolder + "/.new-*", ".new-*"} {
+		files, _ := filepath.Glob(filepath.Join(c.parts.Folder, pattern))
+		for _, file := range files {
+			if !used[file] {
+				_ = os.Remove(file)
+			}
 		}
 	}
 }

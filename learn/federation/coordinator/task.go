@@ -1,11 +1,11 @@
 package coordinator
 
 import (
+	"cmp"
 	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"edgelens/learn/fedavg"
 	"edgelens/learn/federation"
@@ -32,8 +32,8 @@ func (c *Coordinator) updateBytes() int64 {
 	return federation.UpdateBytes(len(d.Labels), d.Features, d.Settings.Secure)
 }
 
-// upload adds a part to the upload of a ticket, and returns how many bytes have come.
-func (c *Coordinator) upload(ticket string, offset, total int64, body io.Reader) (int64, error) {
+// upload adds a part to the upload of a ticket, and returns how many bytes have come; see uploads.append.
+func (c *Coordinator) upload(ticket string, offset, total int64, body io.Reader, interrupt func()) (int64, error) {
 	c.mu.Lock()
 	name, p, err := c.partyByTicket(ticket)
 	want, number := c.updateBytes(), c.number()
@@ -50,13 +50,21 @@ func (c *Coordinator) upload(ticket string, offset, total int64, body io.Reader)
 	}
 	received := int64(0)
 	if err == nil {
-		received, err = c.uploads.append(ticket, offset, total, body)
+		received, err = c.uploads.append(ticket, offset, total, body, interrupt)
 	}
 	if err != nil {
 		c.note(name, number, p, err)
 		return received, err
 	}
 	return received, nil
+}
+
+// maxSpoiled is how often a node may send an upload anew that is not what it has signed.
+const maxSpoiled = 3
+
+func isWrongDigest(err error) bool {
+	refused, ok := errors.AsType[*federation.Refusal](err)
+	return ok && refused.Reason == federation.WrongDigest
 }
 
 // number returns that of the round in progress; 0 for none.
@@ -121,6 +129,15 @@ func (c *Coordinator) update(ticket string, message []byte) ([]byte, error) {
 		c.mu.Unlock()
 		return nil, err
 	}
+	if isWrongDigest(err) && p.Spoiled < maxSpoiled {
+		// The parts of an upload are not signed: who has read the ticket on the way may have sent one of them.
+		p.Spoiled++
+		c.uploads.remove(p.Ticket)
+		saved := c.save()
+		c.mu.Unlock()
+		c.note(name, r.Number, p, err)
+		return nil, cmp.Or(saved, err)
+	}
 	p.State, p.Message = partyAccepted, digest
 	if err != nil {
 		p.State, p.Reason = partyRefused, string(federation.RefusalOf(err).Reason)
@@ -179,7 +196,7 @@ func (c *Coordinator) check(r *round, p *party, u federation.Update) error {
 		return refuse(federation.StaleBase, "the update was trained from another head than that of the round")
 	case u.Examples < d.Settings.MinExamples:
 		return refuse(federation.NoExamples, "it was trained on %d examples; %d are needed", u.Examples, d.Settings.MinExamples)
-	case u.Examples > 1e9 || !finite(u.Norm, u.Noise, u.LossBefore, u.LossAfter):
+	case u.Examples > 1e9 || !within(maxFigure, u.Norm, u.Noise, u.LossBefore, u.LossAfter):
 		return refuse(federation.Malformed, "its figures cannot be")
 	}
 	data, err := c.uploads.read(p.Ticket)
@@ -211,16 +228,21 @@ func (c *Coordinator) checkPlain(r *round, u federation.Update, data []byte) err
 	if err != nil {
 		return err
 	}
-	err = rule(d.Settings, len(base.Params.Values)).CheckUpdate(fedavg.Update{Difference: difference, Examples: u.Examples}, base.Params)
+	err = rule(d.Settings, len(base.Params.Values), len(r.Parties)).CheckUpdate(fedavg.Update{Difference: difference, Examples: u.Examples}, base.Params)
 	if reason := fedavg.ReasonOf(err); reason != "" {
 		return &federation.Refusal{Reason: federation.Reason(reason), Detail: err.Error()}
 	}
 	return err
 }
 
-func finite(values ...float64) bool {
+// maxFigure bounds the figures that a node reports. No honest one is near it, and their weighted sums are finite numbers: an infinite
+// one cannot be written as JSON, so that the state could not be saved.
+const maxFigure = 1e18
+
+// within reports whether all values are numbers from 0 to limit.
+func within(limit float64, values ...float64) bool {
 	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !(v >= 0 && v <= limit) { // NaN too
 			return false
 		}
 	}

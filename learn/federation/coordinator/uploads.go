@@ -18,10 +18,11 @@ import (
 type uploads struct {
 	folder string
 	mu     sync.Mutex
-	busy   map[string]bool
+	// busy has what ends the part that is being received, by ticket.
+	busy map[string]func()
 }
 
-func newUploads(folder string) *uploads { return &uploads{folder: folder, busy: map[string]bool{}} }
+func newUploads(folder string) *uploads { return &uploads{folder: folder, busy: map[string]func(){}} }
 
 // path returns the file of a ticket, which must be one of ours.
 func (u *uploads) path(ticket string) string { return filepath.Join(u.folder, ticket) }
@@ -39,9 +40,11 @@ func (u *uploads) received(ticket string) (int64, error) {
 }
 
 // append adds what body has to an upload of total bytes, from an offset that must be where it stopped, and returns how many
-// bytes have come. What came before an error is kept. Its error is a Refusal, or wraps edgelens.ErrStorage.
-func (u *uploads) append(ticket string, offset, total int64, body io.Reader) (int64, error) {
-	if !u.lock(ticket) {
+// bytes have come. What came before an error is kept. Its error is a Refusal, or wraps edgelens.ErrStorage. interrupt ends the reading
+// of body: it is called where the node sends another part meanwhile, as it does where its connection was cut and this end has not
+// noticed.
+func (u *uploads) append(ticket string, offset, total int64, body io.Reader, interrupt func()) (int64, error) {
+	if !u.lock(ticket, interrupt) {
 		return 0, &federation.Refusal{Reason: federation.WrongOffset, Detail: "another part of the upload is being received"}
 	}
 	defer u.unlock(ticket)
@@ -72,13 +75,15 @@ func (u *uploads) append(ticket string, offset, total int64, body io.Reader) (in
 	return received, nil
 }
 
-func (u *uploads) lock(ticket string) bool {
+// lock reports whether no other part of an upload is being received; one that is, is interrupted.
+func (u *uploads) lock(ticket string, interrupt func()) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.busy[ticket] {
+	if before := u.busy[ticket]; before != nil {
+		before()
 		return false
 	}
-	u.busy[ticket] = true
+	u.busy[ticket] = interrupt
 	return true
 }
 

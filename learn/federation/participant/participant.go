@@ -94,11 +94,18 @@ func Open(parts Parts) (*Participant, error) {
 		return nil, err
 	}
 	p.now.contact = parts.Now()
+	p.sweep()
 	if p.metrics, err = newMetrics(parts.Registerer, p); err != nil {
 		return nil, err
 	}
-	p.receipts, err = receipts.Open(filepath.Join(parts.Folder, receiptsFile), parts.Keys, parts.Now)
-	return p, err
+	var lost bool
+	if p.receipts, lost, err = receipts.Resume(filepath.Join(parts.Folder, receiptsFile), parts.Keys, parts.Now, p.state.Receipts); err != nil {
+		return nil, err
+	}
+	if lost {
+		parts.Log.Error("receipts of the federation are missing or damaged", "event", "federation_receipts_lost", "known", p.state.Receipts)
+	}
+	return p, nil
 }
 
 // Close closes the files. Run must have returned.

@@ -44,6 +44,8 @@ type state struct {
 	RolledBack bool           `json:"rolled_back,omitempty"`
 	// Spent counts the updates that were made with each noise multiplier; "0" is without.
 	Spent map[string]int `json:"spent,omitempty"`
+	// Receipts is how many there were at least when this was saved.
+	Receipts int64 `json:"receipts,omitempty"`
 	// Pending is the update that is being sent; its values are in updateFile.
 	Pending *pending `json:"pending,omitempty"`
 	// MaskKey is the private key for the masks of a round.
@@ -58,10 +60,11 @@ type pending struct {
 	Message json.RawMessage `json:"message"`
 }
 
-// maskKey is a private key for the masks of a round.
+// maskKey is a private key for the masks of one task. It is used once: with the same masks on two shares, their difference would be
+// open. A coordinator whose folder was restored from a copy gives a number of a round again, but never a ticket.
 type maskKey struct {
-	Round int    `json:"round"`
-	Key   []byte `json:"key"`
+	Ticket string `json:"ticket"`
+	Key    []byte `json:"key"`
 }
 
 // readState returns the state in a folder; that of a node that has not joined where there is none.
@@ -90,6 +93,7 @@ func (p *Participant) change(do func(*state)) error {
 func (p *Participant) changeLocked(do func(*state)) error {
 	changed := p.state
 	do(&changed)
+	changed.Receipts = p.receipts.Seq()
 	text, err := json.MarshalIndent(changed, "", " ")
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(p.parts.Folder, stateFile), text, 0o600)
@@ -106,6 +110,16 @@ func (p *Participant) snapshot() state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
+}
+
+// sweep removes what a crash has left of files that were being written. What remains by an error is removed the next time.
+func (p *Participant) sweep() {
+	for _, folder := range []string{p.parts.Folder, filepath.Join(p.parts.Folder, headsFolder)} {
+		files, _ := filepath.Glob(filepath.Join(folder, ".new-*"))
+		for _, file := range files {
+			_ = os.Remove(file)
+		}
+	}
 }
 
 // seqStep is how many numbers are reserved by one write.

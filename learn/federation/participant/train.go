@@ -43,14 +43,8 @@ func (p *Participant) train(ctx context.Context, to *client, task federation.Tas
 
 // send uploads an update, has it counted, and keeps a receipt of the outcome.
 func (p *Participant) send(ctx context.Context, to *client, s state, task federation.Task, data []byte) error {
-	path := "/tasks/" + task.Ticket + "/update"
-	err := to.upload(ctx, path, data)
-	var text []byte
-	if err == nil {
-		text, err = to.send(ctx, path, s.Pending.Message)
-	}
-	refused, _ := errors.AsType[*federation.Refusal](err)
-	if err != nil && refused == nil {
+	text, refused, err := deliver(ctx, to, "/tasks/"+task.Ticket+"/update", data, s.Pending.Message)
+	if err != nil {
 		return err
 	}
 	outcome := federation.Outcome{Node: s.Node, Round: task.Round}
@@ -72,6 +66,24 @@ func (p *Participant) send(ctx context.Context, to *client, s state, task federa
 	err = p.change(func(s *state) { s.Pending, s.MaskKey = nil, nil })
 	p.removeUpdate()
 	return err
+}
+
+// deliver uploads data and sends its signed description, and returns the answer, or the refusal. Where what has come is not what is
+// described, as parts of an upload are not signed, it is sent anew.
+func deliver(ctx context.Context, to *client, path string, data, message []byte) (answer []byte, refused *federation.Refusal, err error) {
+	for range maxAttempts {
+		if err = to.upload(ctx, path, data); err == nil {
+			answer, err = to.send(ctx, path, message)
+		}
+		var is bool
+		if refused, is = errors.AsType[*federation.Refusal](err); !is {
+			return answer, nil, err
+		}
+		if refused.Reason != federation.WrongDigest {
+			break
+		}
+	}
+	return nil, refused, nil
 }
 
 // removeUpdate removes the values of an update. Where they stay by an error, nothing refers to them.
@@ -148,7 +160,7 @@ func (p *Participant) encode(s state, task federation.Task, difference softmax.P
 	if !settings.Secure {
 		return federation.EncodeUpdate(difference), nil
 	}
-	if s.MaskKey == nil || s.MaskKey.Round != task.Round {
+	if s.MaskKey == nil || s.MaskKey.Ticket != task.Ticket {
 		return nil, fmt.Errorf("%w: this node sent no key for masks in round %d", edgelens.ErrConflict, task.Round)
 	}
 	own, err := ecdh.P256().NewPrivateKey(s.MaskKey.Key)
@@ -174,12 +186,12 @@ func (p *Participant) encode(s state, task federation.Task, difference softmax.P
 // sendMaskKey makes the key for the masks of a round, and sends its public part.
 func (p *Participant) sendMaskKey(ctx context.Context, to *client, task federation.Task) error {
 	s := p.snapshot()
-	if s.MaskKey == nil || s.MaskKey.Round != task.Round {
+	if s.MaskKey == nil || s.MaskKey.Ticket != task.Ticket {
 		own, err := ecdh.P256().GenerateKey(rand.Reader)
 		if err != nil {
 			return err
 		}
-		if err := p.change(func(s *state) { s.MaskKey = &maskKey{Round: task.Round, Key: own.Bytes()} }); err != nil {
+		if err := p.change(func(s *state) { s.MaskKey = &maskKey{Ticket: task.Ticket, Key: own.Bytes()} }); err != nil {
 			return err
 		}
 		s = p.snapshot()

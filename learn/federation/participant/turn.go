@@ -81,7 +81,11 @@ func (p *Participant) poll(ctx context.Context, to *client, s state, read exampl
 	if err != nil {
 		return answer, err
 	}
-	if err := federation.Open(p.parts.Keys, s.Coordinator, federation.KindAnswer, text, &answer); err != nil {
+	err = federation.Open(p.parts.Keys, s.Coordinator, federation.KindAnswer, text, &answer)
+	if federation.IsSignatureError(err) {
+		return answer, fmt.Errorf("read the coordinator's answer: %w; it is not by the key of the coordinator that this node joined: if that was rotated, `edgelens federation leave` and join anew", err)
+	}
+	if err != nil {
 		return answer, fmt.Errorf("read the coordinator's answer: %w", err)
 	}
 	if answer.Node != s.Node || answer.Seq != announced.Seq {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -49,8 +50,20 @@ type Log struct {
 	path string
 
 	mu   sync.Mutex
-	file *os.File
+	file file
 	last Receipt
+	// size is that of the whole receipts in the file.
+	size int64
+}
+
+// file is an *os.File, or one of a test.
+type file interface {
+	io.Reader
+	io.Writer
+	io.Seeker
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
 }
 
 // Open opens the file at path, or makes it. A last line that was cut off by a crash is removed. The error wraps
@@ -65,6 +78,36 @@ func Open(path string, keys federation.Keys, now func() time.Time) (*Log, error)
 		return nil, errors.Join(err, file.Close())
 	}
 	return l, nil
+}
+
+// Resume is Open for a file that has had known receipts before, as far as its owner remembers. One that has fewer, or is damaged, does
+// not keep its owner from starting: a damaged file is set aside, and a receipt with the name "receipts_lost" reports what is missing.
+func Resume(path string, keys federation.Keys, now func() time.Time, known int64) (l *Log, lost bool, err error) {
+	details := map[string]any{"known": known}
+	l, err = Open(path, keys, now)
+	if errors.Is(err, edgelens.ErrInvalid) {
+		aside := fmt.Sprintf("%s.damaged-%d", path, now().Unix())
+		if err := os.Rename(path, aside); err != nil {
+			return nil, false, fmt.Errorf("set the damaged receipts aside: %w", err)
+		}
+		details["set_aside"] = filepath.Base(aside)
+		l, err = Open(path, keys, now)
+	}
+	if err != nil || l.last.Seq >= known && details["set_aside"] == nil {
+		return l, false, err
+	}
+	details["found"] = l.last.Seq
+	if _, err := l.Add("receipts_lost", 0, "", details); err != nil {
+		return nil, true, errors.Join(err, l.Close())
+	}
+	return l, true, nil
+}
+
+// Seq returns the number of the last receipt, 0 for none.
+func (l *Log) Seq() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last.Seq
 }
 
 // resume finds the last receipt, and removes what a crash has left behind it.
@@ -84,14 +127,23 @@ func (l *Log) resume() error {
 		}
 		whole += int64(len(line))
 	}
-	if err := l.file.Truncate(whole); err != nil {
+	l.size = whole
+	if err := l.cut(); err != nil {
 		return fmt.Errorf("repair the receipts: %w", err)
 	}
-	_, err := l.file.Seek(whole, io.SeekStart)
+	return nil
+}
+
+// cut removes what is behind the last whole receipt.
+func (l *Log) cut() error {
+	if err := l.file.Truncate(l.size); err != nil {
+		return err
+	}
+	_, err := l.file.Seek(l.size, io.SeekStart)
 	return err
 }
 
-// Add appends a receipt, durably. details is a value with JSON tags, or nil.
+// Add appends a receipt, durably. details is a value with JSON tags, or nil. Of one that cannot be written, nothing stays.
 func (l *Log) Add(what string, round int, node string, details any) (Receipt, error) {
 	r := Receipt{What: what, Round: round, Node: node, Kind: federation.KindReceipt}
 	if details != nil {
@@ -112,17 +164,30 @@ func (l *Log) Add(what string, round int, node string, details any) (Receipt, er
 		return r, err
 	}
 	line, err := jcs.Marshal(r)
+	if err != nil {
+		return r, fmt.Errorf("write a receipt: %w", err)
+	}
+	if err := l.write(append(line, '\n')); err != nil {
+		return r, fmt.Errorf("write a receipt: %w: %w", edgelens.ErrStorage, err)
+	}
+	l.last = r
+	return r, nil
+}
+
+// write appends a line. A part of one that a full disk took is removed: the next receipt would follow it in the same line.
+func (l *Log) write(line []byte) error {
+	err := l.cut() // what remained where it could not be removed
 	if err == nil {
-		_, err = l.file.Write(append(line, '\n'))
+		_, err = l.file.Write(line)
 	}
 	if err == nil {
 		err = l.file.Sync()
 	}
 	if err != nil {
-		return r, fmt.Errorf("write a receipt: %w: %w", edgelens.ErrStorage, err)
+		return errors.Join(err, l.cut())
 	}
-	l.last = r
-	return r, nil
+	l.size += int64(len(line))
+	return nil
 }
 
 func (l *Log) sign(r Receipt) (string, error) {

@@ -2,12 +2,14 @@ package receipts_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"edgelens"
 	"edgelens/identity/signing"
 	"edgelens/learn/federation"
 	"edgelens/learn/federation/receipts"
@@ -111,5 +113,69 @@ func TestCutOffLine(t *testing.T) {
 	}
 	if _, err := receipts.Open(path, keys, time.Now); err == nil {
 		t.Error("a damaged file is opened")
+	}
+}
+
+// A receipt that a full disk takes a part of leaves nothing behind: the next one follows the last whole one.
+func TestFullDisk(t *testing.T) {
+	keys, public := newKeys(t)
+	path := filepath.Join(t.TempDir(), "receipts.jsonl")
+	log, err := receipts.Open(path, keys, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	add := func() error { _, err := log.Add("update", 1, "north", nil); return err }
+	if err := add(); err != nil {
+		t.Fatal(err)
+	}
+	free := log.FillDisk(30)
+	if err := add(); !errors.Is(err, edgelens.ErrStorage) {
+		t.Errorf("a receipt on a full disk: %v", err)
+	}
+	free()
+	if err := add(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := log.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := receipts.Verify(text, keys, public); err != nil || len(all) != 2 {
+		t.Errorf("%d receipts, %v:\n%s", len(all), err, text)
+	}
+}
+
+// Receipts that were removed at the end, or are damaged, show by a receipt, and do not keep their owner from starting.
+func TestLostReceipts(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(text string) string
+		known  int64
+		lost   bool
+		seq    int64
+	}{
+		"none":    {func(text string) string { return text }, 3, false, 3},
+		"the end": {func(text string) string { return text[:strings.Index(text, "\n")+1] }, 3, true, 2},
+		"all":     {func(string) string { return "" }, 3, true, 1},
+		"damaged": {func(text string) string { return "{\n" + text }, 3, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, text, keys, public := written(t)
+			if err := os.WriteFile(path, []byte(test.change(text)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			log, lost, err := receipts.Resume(path, keys, time.Now, test.known)
+			if err != nil || lost != test.lost || log.Seq() != test.seq {
+				t.Fatalf("lost: %v, %v, and the last is %d", lost, err, log.Seq())
+			}
+			defer log.Close()
+			left, err := log.All()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all, err := receipts.Verify(left, keys, public); err != nil || test.lost != (all[len(all)-1].What == "receipts_lost") {
+				t.Errorf("%d receipts, %v:\n%s", len(all), err, left)
+			}
+		})
 	}
 }

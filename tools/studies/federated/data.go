@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	_ "embed"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -11,12 +10,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"edgelens/internal/atomicfile"
 	"edgelens/learn/gate"
 	"edgelens/learn/softmax"
+	"edgelens/tools/studies/groups"
 )
 
 // The sizes of the generated gate's data.
@@ -26,12 +25,9 @@ const (
 	testShots     = 36
 )
 
-//go:embed groups.tsv
-var groupsList string
-
 // embeddings are those of all images. Examples of Sites and Tests have the class 1 where the gate is open.
 type embeddings struct {
-	// Groups are the images of groups.tsv, with the numbers of their groups, and GroupNames these groups.
+	// Groups are the images of package groups, with the numbers of their groups, and GroupNames these groups.
 	Groups     softmax.Data
 	GroupNames []string
 	// Sites and Tests are the images of each site to train on and to test with.
@@ -70,14 +66,11 @@ func loadEmbeddings(ctx context.Context, cache, extractor, labeled string, progr
 }
 
 func (a *embeddings) make(ctx context.Context, e *embedder, labeled string, progress func(done, all int, what string)) error {
-	var names, files []string
-	for line := range strings.Lines(groupsList) {
-		if fields := strings.Split(strings.TrimSpace(line), "\t"); !strings.HasPrefix(line, "#") && len(fields) == 3 {
-			names, files = append(names, fields[0]), append(files, fields[1])
-		}
+	images, err := groups.Images()
+	if err != nil {
+		return err
 	}
-	a.GroupNames = slices.Compact(slices.Clone(names))
-	total, done := len(files)+sites*(trainingShots+testShots), 0
+	total, done := len(images)+sites*(trainingShots+testShots), 0
 	add := func(to *softmax.Data, image []byte, class int, what string) error {
 		x, err := e.embed(ctx, image)
 		if err != nil {
@@ -88,12 +81,15 @@ func (a *embeddings) make(ctx context.Context, e *embedder, labeled string, prog
 		progress(done, total, what)
 		return nil
 	}
-	for i, file := range files {
-		image, err := os.ReadFile(filepath.Join(labeled, file))
+	for _, one := range images {
+		image, err := os.ReadFile(filepath.Join(labeled, one.File))
 		if err != nil {
 			return err
 		}
-		if err := add(&a.Groups, image, slices.Index(a.GroupNames, names[i]), file); err != nil {
+		if len(a.GroupNames) == 0 || a.GroupNames[len(a.GroupNames)-1] != one.Kind {
+			a.GroupNames = append(a.GroupNames, one.Kind)
+		}
+		if err := add(&a.Groups, image, len(a.GroupNames)-1, one.File); err != nil {
 			return err
 		}
 	}
@@ -148,7 +144,7 @@ func (a *embeddings) tasks() []task {
 		}
 		return nodes
 	}
-	groups := func(alpha float64) func(uint64) ([]softmax.Data, softmax.Data, error) {
+	kinds := func(alpha float64) func(uint64) ([]softmax.Data, softmax.Data, error) {
 		return func(seed uint64) ([]softmax.Data, softmax.Data, error) {
 			training, held := split(a.Groups, len(a.GroupNames), seed)
 			nodes, err := partition(training, len(a.GroupNames), 10, alpha, seed)
@@ -156,8 +152,8 @@ func (a *embeddings) tasks() []task {
 		}
 	}
 	return []task{
-		{"groups", len(a.GroupNames), groups(alpha)},
-		{"groups, even", len(a.GroupNames), groups(100)},
+		{"groups", len(a.GroupNames), kinds(alpha)},
+		{"groups, even", len(a.GroupNames), kinds(100)},
 		{"gate", 2, func(seed uint64) ([]softmax.Data, softmax.Data, error) { return gates(seed), join(a.Tests), nil }},
 		{"gate, skewed", 2, func(seed uint64) ([]softmax.Data, softmax.Data, error) {
 			return skew(gates(seed), alpha, seed), join(a.Tests), nil

@@ -3,13 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
 
 	"edgelens"
 	"edgelens/internal/app"
@@ -17,7 +16,7 @@ import (
 	"edgelens/internal/telemetry"
 )
 
-// extractor is the name of the model in the manifest of embedder.
+// extractor is how the model of the cost tables is named.
 const extractor = "extractor"
 
 // embedder gives embeddings by the path of a server.
@@ -26,29 +25,19 @@ type embedder struct {
 	dir  string
 }
 
-// openEmbedder opens a model file of task embedding.
-func openEmbedder(ctx context.Context, file string) (*embedder, error) {
-	model, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
+// openEmbedder opens the default model of task embedding of a folder of models.
+func openEmbedder(ctx context.Context, models string) (*embedder, error) {
 	dir, err := os.MkdirTemp("", "edgelens-federated-*")
 	if err != nil {
 		return nil, err
 	}
 	e := &embedder{dir: dir}
-	manifest := fmt.Sprintf("models:\n  - {name: %s, file: %s.tflite, sha256: %x, size: %d, task: %s}\n", extractor, extractor, sha256.Sum256(model), len(model), edgelens.TaskEmbedding)
-	if err := os.WriteFile(filepath.Join(dir, extractor+".tflite"), model, 0o600); err != nil {
+	c, err := config.Load(pflag.NewFlagSet("federated", pflag.ContinueOnError), []string{"EDGELENS_DATA_DIR=" + dir, "EDGELENS_MODELS_DIR=" + models})
+	if err != nil {
 		return e, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o600); err != nil {
-		return e, err
-	}
-	c := config.Default()
-	c.DataDir, c.ModelsDir, c.Model = dir, dir, extractor
-	c.Complete()
 	c.Inference.Interpreters, c.Recognize.Slots = 1, 1
-	if e.core, err = app.NewCore(&c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry()); err != nil {
+	if e.core, err = app.NewCore(c, telemetry.NewLogger(c.Log, io.Discard), prometheus.NewRegistry()); err != nil {
 		return e, err
 	}
 	return e, e.core.WarmUp(ctx)
@@ -57,7 +46,7 @@ func openEmbedder(ctx context.Context, file string) (*embedder, error) {
 // embed returns the embedding of an encoded image.
 func (e *embedder) embed(ctx context.Context, image []byte) ([]float32, error) {
 	result, err := e.core.Recognizer.Recognize(ctx, &edgelens.Request{
-		ID: uuid.NewString(), Source: "cli", Task: edgelens.TaskEmbedding, Model: extractor, Image: image, SHA256: sha256.Sum256(image),
+		ID: uuid.NewString(), Source: "cli", Task: edgelens.TaskEmbedding, Image: image, SHA256: sha256.Sum256(image),
 	})
 	if err != nil {
 		return nil, err

@@ -102,6 +102,24 @@ func TestTrimmedMeanHolds(t *testing.T) {
 	}
 }
 
+// TestRobustMeanHolds checks for each attack that the robust mean moves by less than two points, also where the classes of the nodes
+// differ, and that ten honest nodes lose less than a point by it.
+func TestRobustMeanHolds(t *testing.T) {
+	mixed := func(f *federation) { f.clip, f.rule = clip, robust(0.1); f.rule.MaxNorm = clip }
+	for _, differ := range []float64{1, 100} {
+		honest := mean(t, differ, func(f *federation) { mixed(f); f.absent = true })
+		for _, a := range attacks {
+			if poisoned := mean(t, differ, func(f *federation) { mixed(f); f.attack = &a }); poisoned < honest-0.02 {
+				t.Errorf("alpha %v, %s: the accuracy moves from %.3f to %.3f", differ, a.name, honest, poisoned)
+			}
+		}
+		plain, all := mean(t, differ, func(f *federation) { f.clip = clip }), mean(t, differ, mixed)
+		if all < plain-0.01 {
+			t.Errorf("alpha %v: with ten honest nodes the accuracy is %.3f, and %.3f by the plain mean", differ, all, plain)
+		}
+	}
+}
+
 // TestRefusedUpdatesAreCounted checks that an update above the clip is refused in each round, and no other.
 func TestRefusedUpdatesAreCounted(t *testing.T) {
 	nodes, err := partition(clusters(1, 300), classes, 10, 1, 1)

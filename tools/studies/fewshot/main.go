@@ -3,25 +3,19 @@
 //
 //	go run ./tools/studies/fewshot --models FOLDER --labeled FOLDER [--imprinting FOLDER] [--out FILE]
 //
-// `make bench-few-shot` writes docs/experiments/few-shot.md with it. The classes are the groups of groups.tsv: images of ImageNet
-// classes of one kind in WordNet.
+// `make bench-few-shot` writes docs/experiments/few-shot.md with it. The classes are those of package groups.
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
-	_ "embed" // groups.tsv
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -30,11 +24,9 @@ import (
 	"edgelens/internal/app"
 	"edgelens/internal/config"
 	"edgelens/preprocess/sandbox"
+	"edgelens/tools/studies/groups"
 	"edgelens/tools/studies/study"
 )
-
-//go:embed groups.tsv
-var groups string
 
 func main() {
 	sandbox.Main() // this may be a child process that decodes an image
@@ -45,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := pflag.NewFlagSet("fewshot", pflag.ContinueOnError)
 	f.SetOutput(stderr)
 	modelsDir := f.String("models", "", "folder with the extractor")
-	labeled := f.String("labeled", "", "folder with the images of groups.tsv")
+	labeled := f.String("labeled", "", "folder with the labeled images")
 	imprinting := f.String("imprinting", "", "folder with images NAME_train_N.bmp and NAME_test_N.bmp, for a smoke test")
 	seeds := f.Int("seeds", 50, "how many splits are measured")
 	out := f.String("out", "", "file to write the report to")
@@ -130,31 +122,23 @@ type class struct {
 	examples     []edgelens.Example
 }
 
-// readGroups embeds the images of groups.tsv. The classes are sorted by kind.
+// readGroups embeds the images of package groups. The classes are sorted by kind.
 func readGroups(ctx context.Context, e *embedder, folder string) ([]class, error) {
-	reader := csv.NewReader(strings.NewReader(groups))
-	reader.Comma = '\t'
-	rows, err := reader.ReadAll()
+	images, err := groups.Images()
 	if err != nil {
 		return nil, err
 	}
-	byKind := map[string]*class{}
-	for _, row := range rows[1:] {
-		c := byKind[row[0]]
-		if c == nil {
-			c = &class{kind: row[0], synset: row[1]}
-			byKind[row[0]] = c
-		}
-		example, err := e.embed(ctx, filepath.Join(folder, row[2]), row[0])
+	var all []class
+	for _, image := range images {
+		example, err := e.embed(ctx, filepath.Join(folder, image.File), image.Kind)
 		if err != nil {
 			return nil, err
 		}
-		c.examples = append(c.examples, example)
+		if len(all) == 0 || all[len(all)-1].kind != image.Kind {
+			all = append(all, class{kind: image.Kind, synset: image.Synset})
+		}
+		last := &all[len(all)-1]
+		last.examples = append(last.examples, example)
 	}
-	var all []class
-	for _, c := range byKind {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all, func(a, b class) int { return cmp.Compare(a.kind, b.kind) })
 	return all, nil
 }

@@ -130,7 +130,7 @@ func (s shares) write(out io.Writer, shots int) {
 // writeHead writes what was measured.
 func writeHead(out io.Writer, classes []class, extractor edgelens.ModelRef, seeds int) {
 	fmt.Fprintf(out, "# Heads that learned from a few images\n\nMade by `make bench-few-shot`.\n\n")
-	fmt.Fprintf(out, "The classes are %d groups of images that show one each of 400 ImageNet classes, by their kinds in WordNet (`tools/studies/fewshot/groups.tsv`). "+
+	fmt.Fprintf(out, "The classes are %d groups of images that show one each of 400 ImageNet classes, by their kinds in WordNet (`tools/studies/groups/groups.tsv`). "+
 		"For each of %d seeds, every group is split at random into the images to learn from and all others, which are asked for. An accuracy is the mean over the groups. The intervals are over the splits, which share their images. "+
 		"The extractor is %s (%.19s...), at the service's defaults; it was trained on ImageNet, so that images of other kinds give fewer right answers.\n\n", len(classes), seeds, extractor.Name, extractor.Digest)
 	fmt.Fprintln(out, "| group | WordNet | images |")
