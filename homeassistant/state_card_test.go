@@ -32,6 +32,11 @@ func TestStateEntity(t *testing.T) {
 		h.change(func() { h.states[0] = stateOfGate("open") })
 		h.settle()
 		golden(t, "state_state", h.broker.kept(values))
+		h.change(func() { h.states[0].Labels = []string{"ajar", "closed", "open"} }) // another version of a head went live
+		h.settle()
+		if got := h.broker.kept(configTopic(gate)); !strings.Contains(got, `["ajar","closed","open"]`) {
+			t.Errorf("other labels: %s", got)
+		}
 		h.change(func() { h.states[0].Stale = true })
 		h.settle()
 		if h.broker.kept(presence) != "offline" {

@@ -2,6 +2,7 @@
 // folder, and the images. A backup is read in one pass, with constant memory, and nothing in it is trusted.
 //
 //	manifest.json    what follows: names, sizes, SHA-256
+//	heads/NAME/...   versions of heads, and which is live
 //	node             the node's name          (with the identity alone)
 //	session.key      the secret of sessions   (with secrets alone)
 //	tls/...          certificates and keys    (with secrets alone)
@@ -19,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -26,8 +28,8 @@ import (
 	"edgelens"
 )
 
-// Format is the version of the form that this program writes. It reads the earlier ones, too.
-const Format = 1
+// Format is the version of the form that this program writes. It reads the earlier ones, too: 1 has no heads.
+const Format = 2
 
 const (
 	// ManifestName, DatabaseName and SumsName are the names in a backup of what each has.
@@ -39,10 +41,11 @@ const (
 )
 
 const (
-	// maxManifest and maxSmall bound the manifest, and the files that are neither database, sums nor image.
-	maxManifest, maxSmall = 1 << 20, 1 << 20
-	// maxParts bounds the parts of a manifest.
-	maxParts = 200
+	// maxManifest bounds the manifest, maxHead a file below HeadsFolder, and maxSmall the other files that are neither
+	// database, sums nor image.
+	maxManifest, maxHead, maxSmall = 1 << 20, 80 << 20, 1 << 20
+	// maxParts bounds the parts of a manifest: the files of 100 heads with all their versions, and 200 others.
+	maxParts = 1400
 	// maxSumLine bounds a line of SHA256SUMS.
 	maxSumLine = 200
 )
@@ -55,6 +58,8 @@ const (
 	TLSFolder   = "tls"
 	// IdentityFolder has the authority and this node's certificate.
 	IdentityFolder = "identity"
+	// HeadsFolder has a folder for each head.
+	HeadsFolder = "heads"
 )
 
 // Manifest describes a backup.
@@ -82,9 +87,12 @@ type Counts struct {
 	Devices        int64 `json:"devices"`
 	Undelivered    int64 `json:"undelivered_events"`
 	Examples       int64 `json:"examples"`
-	Images         int64 `json:"images"`
-	ImageBytes     int64 `json:"image_bytes"`
-	ImagesMissing  int64 `json:"images_missing"`
+	// Heads are the versions of heads; HeadsDamaged are the files of heads that could not be used, and are left out.
+	Heads         int64 `json:"heads"`
+	HeadsDamaged  int64 `json:"heads_damaged"`
+	Images        int64 `json:"images"`
+	ImageBytes    int64 `json:"image_bytes"`
+	ImagesMissing int64 `json:"images_missing"`
 }
 
 // Part is a file in a backup.
@@ -116,6 +124,7 @@ var (
 	sumPattern    = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	imagePattern  = regexp.MustCompile(`^images/[0-9a-f-]{36}$`)
 	folderPattern = regexp.MustCompile(`^(` + TLSFolder + `|` + IdentityFolder + `)/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
+	headPattern   = regexp.MustCompile(`^` + HeadsFolder + `/[A-Za-z0-9][A-Za-z0-9._-]{0,99}/([0-9]{4,10}|live)\.json$`)
 )
 
 // isPart reports whether a part may have that name.
@@ -124,7 +133,18 @@ func isPart(name string) bool {
 	case DatabaseName, SumsName, NodeName, SessionName:
 		return true
 	}
-	return folderPattern.MatchString(name)
+	return folderPattern.MatchString(name) || headPattern.MatchString(name)
+}
+
+// maxBytes returns how many bytes a part may have.
+func maxBytes(name string) int64 {
+	switch {
+	case name == DatabaseName, name == SumsName:
+		return math.MaxInt64
+	case headPattern.MatchString(name):
+		return maxHead
+	}
+	return maxSmall
 }
 
 // invalid is the error of a backup that cannot be read.
@@ -178,7 +198,7 @@ func (m *Manifest) check() error {
 			return invalid("%s has %q twice", ManifestName, part.Name)
 		case !sumPattern.MatchString(part.SHA256):
 			return invalid("%q has no SHA-256", part.Name)
-		case part.Bytes < 0 || part.Bytes > maxSmall && part.Name != DatabaseName && part.Name != SumsName:
+		case part.Bytes < 0 || part.Bytes > maxBytes(part.Name):
 			return invalid("%q has %d bytes", part.Name, part.Bytes)
 		}
 		seen[part.Name] = true

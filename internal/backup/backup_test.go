@@ -44,7 +44,7 @@ func source(t testing.TB, images map[int]string) backup.Source {
 	}
 	return backup.Source{
 		Manifest: backup.Manifest{Version: "v1", Schema: 14, TakenAt: time.Date(2026, 11, 30, 6, 0, 0, 0, time.UTC), Node: "abc", Counts: backup.Counts{Jobs: 3}},
-		Files:    []backup.File{{Name: backup.NodeName, Path: write("node", "abc\n")}, {Name: backup.DatabaseName, Path: write("ledger.db", strings.Repeat("rows ", 1000))}},
+		Files:    []backup.File{{Name: backup.NodeName, Path: write("node", "abc\n")}, {Name: "heads/gate/0001.json", Path: write("0001.json", "head")}, {Name: backup.DatabaseName, Path: write("ledger.db", strings.Repeat("rows ", 1000))}},
 		Folder:   folder,
 		Images: func(_ context.Context, do func(backup.Image) error) error {
 			for n := range len(images) {
@@ -110,7 +110,7 @@ func TestWrittenBackupIsRead(t *testing.T) {
 	sums := entries[backup.SumsName]
 	delete(entries, backup.SumsName)
 	want := map[string]string{
-		"node": "abc\n", "ledger.db": strings.Repeat("rows ", 1000),
+		"node": "abc\n", "heads/gate/0001.json": "head", "ledger.db": strings.Repeat("rows ", 1000),
 		"images/" + jobID(0): "first", "images/" + jobID(1): "second", "images/" + jobID(2): "third",
 	}
 	if !reflect.DeepEqual(entries, want) {
@@ -200,13 +200,17 @@ func TestHostileBackupsAreRefused(t *testing.T) {
 		"text":              {[]byte(strings.Repeat("text ", 300)), "no tar file"},
 		"another tar file":  {tarOf(t, regular("holiday.jpg", 3)), "manifest.json"},
 		"no JSON":           {hostile(t, "manifest"), "no manifest"},
-		"a later format":    {hostile(t, manifest(2)), "format 2"},
+		"a later format":    {hostile(t, manifest(3)), "format 3"},
 		"format zero":       {hostile(t, manifest(0)), "format 0"},
 		"a large manifest":  {hostile(t, `{"format":1,"node":"`+strings.Repeat("a", 1<<20)+`"}`), "more than"},
 		"no database":       {hostile(t, manifest(1, part("SHA256SUMS", 1))), "does not end with"},
 		"a path outside":    {hostile(t, manifest(1, part("../../etc/passwd", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
 		"a deep TLS path":   {hostile(t, manifest(1, part("tls/../x", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
 		"a hidden TLS file": {hostile(t, manifest(1, part("tls/.x", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
+		"a head outside":    {hostile(t, manifest(2, part("heads/../0001.json", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
+		"a head too deep":   {hostile(t, manifest(2, part("heads/a/b/0001.json", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
+		"no file of a head": {hostile(t, manifest(2, part("heads/gate/notes", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "which no backup has"},
+		"a huge head":       {hostile(t, manifest(2, part("heads/gate/0001.json", 1<<30), part("ledger.db", 1), part("SHA256SUMS", 1))), "bytes"},
 		"twice":             {hostile(t, manifest(1, part("node", 1), part("node", 1), part("ledger.db", 1), part("SHA256SUMS", 1))), "twice"},
 		"a huge node":       {hostile(t, manifest(1, part("node", 1<<40), part("ledger.db", 1), part("SHA256SUMS", 1))), "bytes"},
 		"sizes that wrap":   {hostile(t, manifest(1, part("ledger.db", 1<<62), part("SHA256SUMS", 1<<62))), "sizes that no file has"},

@@ -67,8 +67,8 @@ func explain(path string, err error) error {
 	return fmt.Errorf("write %s: %w", path, err)
 }
 
-// Check reads a whole backup, and returns what it is. database gets the file of the database, if it is not nil.
-func Check(reader *Reader, database io.Writer) (Damage, error) {
+// Check reads a whole backup, and returns what it is. unpack is called with each part but the sums, if it is not nil.
+func Check(reader *Reader, unpack func(Entry) error) (Damage, error) {
 	for {
 		entry, err := reader.Next()
 		if errors.Is(err, io.EOF) {
@@ -77,8 +77,8 @@ func Check(reader *Reader, database io.Writer) (Damage, error) {
 		if err != nil {
 			return reader.Damage(), err
 		}
-		if entry.Name == DatabaseName && database != nil {
-			if _, err := io.Copy(database, entry); err != nil {
+		if entry.Job == "" && entry.Name != SumsName && unpack != nil {
+			if err := unpack(entry); err != nil {
 				return reader.Damage(), err
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"edgelens/internal/backup"
 )
 
-var nameForm = regexp.MustCompile(`^(node|session\.key|ledger\.db|SHA256SUMS|(tls|identity)/[A-Za-z0-9_][A-Za-z0-9._-]*|images/[0-9a-f-]{36})$`)
+var nameForm = regexp.MustCompile(`^(node|session\.key|ledger\.db|SHA256SUMS|heads/[A-Za-z0-9][A-Za-z0-9._-]*/([0-9]+|live)\.json|(tls|identity)/[A-Za-z0-9_][A-Za-z0-9._-]*|images/[0-9a-f-]{36})$`)
 
 // FuzzRead: whatever a file has, reading it ends, with names inside the data folder, no more content than the manifest
 // promises, and errors that are sentences.

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"edgelens"
 	"edgelens/learn/head"
 )
@@ -69,6 +71,9 @@ func CheckLabel(label string) error {
 	return nil
 }
 
+// normalized returns a label in the form NFC: macOS writes "ö" in names of folders as "o" and its dots, and both are one label.
+func normalized(label string) string { return norm.NFC.String(label) }
+
 // Add makes the embedding of an image, and makes both durable as an example, with its label; the first one creates the dataset
 // and fixes its extractor and view. existing is true for an image that the dataset has with that label already: nothing is
 // written then.
@@ -80,6 +85,7 @@ func (s *Service) Add(ctx context.Context, spec edgelens.ExampleSpec) (example e
 	if err := head.CheckName(spec.Dataset); err != nil {
 		return edgelens.Example{}, false, fmt.Errorf("name the dataset: %w", err)
 	}
+	spec.Label = normalized(spec.Label)
 	if err := CheckLabel(spec.Label); err != nil {
 		return edgelens.Example{}, false, err
 	}
@@ -143,8 +149,15 @@ func fits(d edgelens.Dataset, spec edgelens.ExampleSpec) error {
 
 // Relabel changes the label of an example. Errors: edgelens.ErrInvalid for a bad label, ErrNotFound where there is no such example.
 func (s *Service) Relabel(ctx context.Context, dataset, id, label string) (edgelens.Example, error) {
+	label = normalized(label)
 	if err := CheckLabel(label); err != nil {
 		return edgelens.Example{}, err
 	}
 	return s.Store.Relabel(ctx, dataset, id, label)
+}
+
+// Examples lists the examples of a dataset, as its Store does.
+func (s *Service) Examples(ctx context.Context, filter edgelens.ExampleFilter) (page []edgelens.Example, next string, err error) {
+	filter.Label = normalized(filter.Label)
+	return s.Store.Examples(ctx, filter)
 }

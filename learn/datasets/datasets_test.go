@@ -298,6 +298,17 @@ func TestEmbedAnew(t *testing.T) {
 	}
 }
 
+// A label is the same in each form of Unicode: that of macOS has "ö" in two characters.
+func TestLabelsInForms(t *testing.T) {
+	s := &store{}
+	service := datasets.New(s, results{}, &extractor{})
+	for image, label := range map[string]string{"a": "ge\u00f6ffnet", "b": "geo\u0308ffnet"} {
+		if e, _, err := service.Add(t.Context(), specOf(image, label)); err != nil || e.Label != "ge\u00f6ffnet" {
+			t.Errorf("%q became %q, %v", label, e.Label, err)
+		}
+	}
+}
+
 func TestRelabelChecksLabel(t *testing.T) {
 	service := datasets.New(&store{}, results{}, &extractor{})
 	if _, err := service.Relabel(t.Context(), "gate", "1", "unknown"); !errors.Is(err, edgelens.ErrInvalid) {

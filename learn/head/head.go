@@ -28,6 +28,8 @@ const Unknown = "unknown"
 const (
 	MaxClasses  = 1000
 	MaxFeatures = 16384
+	// MaxValues is how many weights and biases it can have: what its stored form has room for.
+	MaxValues = 6_000_000
 )
 
 // Head is one version of a head. It must not be changed once it is in use, and is then safe for concurrent use.
@@ -84,6 +86,8 @@ func (h *Head) Check() error {
 		return invalid("it has %d labels for %d classes", len(h.Labels), h.Params.Classes)
 	case h.Params.Features > MaxFeatures:
 		return invalid("it has %d features; %d are the most", h.Params.Features, MaxFeatures)
+	case len(h.Params.Values) > MaxValues:
+		return invalid("it has %d weights; %d are the most", len(h.Params.Values), MaxValues)
 	case !(h.Scale > 0 && h.Scale < 1e6): // NaN too
 		return invalid("its scale is %v", h.Scale)
 	case !(h.Threshold >= 0 && h.Threshold <= 1):

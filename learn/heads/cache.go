@@ -18,19 +18,19 @@ type cached[T any] struct {
 	err   error
 }
 
-// maxEntries is how many files a cache knows; then it starts anew.
+// maxEntries is how many keys a cache knows; then it starts anew.
 const maxEntries = 4 * MaxHeads
 
-// get returns what read made of the file as it is now. Files are replaced, never written in place, so that one with the same
-// size and times has the same content.
-func (c *cache[T]) get(path string, read func(path string) (T, error)) (T, error) {
+// get returns what read made of the file as it is now, and keeps it by key, in place of what was read of another file. Files are
+// replaced, never written in place, so that one with the same size and times has the same content.
+func (c *cache[T]) get(key, path string, read func(path string) (T, error)) (T, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		c.drop(path)
+		c.drop(key)
 		return read(path) // with the reason
 	}
 	c.mu.Lock()
-	known, ok := c.entries[path]
+	known, ok := c.entries[key]
 	c.mu.Unlock()
 	if ok && os.SameFile(known.info, info) && known.info.Size() == info.Size() && known.info.ModTime().Equal(info.ModTime()) {
 		return known.value, known.err
@@ -41,13 +41,13 @@ func (c *cache[T]) get(path string, read func(path string) (T, error)) (T, error
 	if c.entries == nil || len(c.entries) >= maxEntries {
 		c.entries = map[string]cached[T]{}
 	}
-	c.entries[path] = cached[T]{info, value, err}
+	c.entries[key] = cached[T]{info, value, err}
 	return value, err
 }
 
-// drop forgets a file.
-func (c *cache[T]) drop(path string) {
+// drop forgets what was kept by a key.
+func (c *cache[T]) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.entries, path)
+	delete(c.entries, key)
 }

@@ -34,8 +34,8 @@ const (
 	maxBytes = 80 << 20
 )
 
-// liveFile is the name of the file with the number of the live version.
-const liveFile = "live.json"
+// LiveFile is the name of the file with the number of the live version.
+const LiveFile = "live.json"
 
 // Store is a folder of heads. It is safe for concurrent use.
 type Store struct {
@@ -43,9 +43,9 @@ type Store struct {
 
 	// changing is held while files are written or removed.
 	changing sync.Mutex
-	current  cache[int] // which version is live
-	live     cache[*head.Head]
-	versions cache[edgelens.HeadVersion]
+	current  cache[int]                  // which version is live, by path
+	live     cache[*head.Head]           // by name: the weights of one version of each head are in memory
+	versions cache[edgelens.HeadVersion] // by path
 }
 
 // Open returns the store in a folder, which is created with the first head.
@@ -83,6 +83,7 @@ func (s *Store) Put(h *head.Head, report *edgelens.TrainingReport, live bool) (*
 	}
 	path := s.path(h.Name, next.Version)
 	if err := atomicfile.Write(path, data, datadir.FileMode); err != nil {
+		_ = os.Remove(filepath.Dir(path)) // an empty folder is no head; another one stays
 		return nil, datadir.Explain(path, err)
 	}
 	if live {
@@ -108,10 +109,10 @@ func (s *Store) Live(name string) (*head.Head, error) {
 	case err != nil:
 		return nil, err
 	}
-	return s.live.get(s.path(name, version), func(path string) (*head.Head, error) {
+	return s.live.get(name, s.path(name, version), func(path string) (*head.Head, error) {
 		h, _, err := read(path, name, version)
 		if err != nil {
-			return nil, fmt.Errorf("%w: version %d of the head %s: %w; `edgelens head rollback %s` uses an earlier one", edgelens.ErrModel, version, name, err, name)
+			return nil, fmt.Errorf("%w: version %d of the head %s: %s; `edgelens head rollback %s` uses an earlier one, or train it again", edgelens.ErrModel, version, name, damage(err), name)
 		}
 		return h, nil
 	})
@@ -127,7 +128,7 @@ func (s *Store) Get(name string, version int) (*head.Head, error) {
 		return nil, fmt.Errorf("%w: the head %s has no version %d", edgelens.ErrNotFound, name, version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: version %d of the head %s: %w", edgelens.ErrModel, version, name, err)
+		return nil, fmt.Errorf("%w: version %d of the head %s: %s", edgelens.ErrModel, version, name, damage(err))
 	}
 	return h, nil
 }
@@ -147,9 +148,10 @@ func (s *Store) Versions(name string) ([]edgelens.HeadVersion, error) {
 	live, _ := s.liveVersion(name) // 0 where it is not known
 	var all []edgelens.HeadVersion
 	for _, n := range slices.Backward(numbers) {
-		v, err := s.versions.get(s.path(name, n), func(path string) (edgelens.HeadVersion, error) { return describe(path, name, n) })
+		file := s.path(name, n)
+		v, err := s.versions.get(file, file, func(path string) (edgelens.HeadVersion, error) { return describe(path, name, n) })
 		if err != nil {
-			v = edgelens.HeadVersion{Name: name, Version: n, Problem: err.Error()}
+			v = edgelens.HeadVersion{Name: name, Version: n, Problem: damage(err)}
 		}
 		v.Live = n == live
 		all = append(all, v)
@@ -202,7 +204,14 @@ func (s *Store) Remove(name string) error {
 	folder := filepath.Join(s.dir, name)
 	// The name is gone at once; what is left of an interrupted removal has a name that no head can have.
 	gone := filepath.Join(s.dir, ".removed-"+name)
-	defer s.current.drop(filepath.Join(folder, liveFile))
+	numbers, _ := s.numbers(name) // only what was read of them
+	defer func() {
+		s.current.drop(filepath.Join(folder, LiveFile))
+		s.live.drop(name)
+		for _, n := range numbers {
+			s.versions.drop(s.path(name, n))
+		}
+	}()
 	if err := errors.Join(os.RemoveAll(gone), os.Rename(folder, gone), atomicfile.SyncFolder(s.dir), os.RemoveAll(gone)); err != nil {
 		return datadir.Explain(folder, err)
 	}
@@ -257,7 +266,8 @@ func (s *Store) path(name string, version int) string {
 
 // liveVersion returns which version is live. The error wraps fs.ErrNotExist where none is, or edgelens.ErrModel.
 func (s *Store) liveVersion(name string) (int, error) {
-	return s.current.get(filepath.Join(s.dir, name, liveFile), func(path string) (int, error) {
+	file := filepath.Join(s.dir, name, LiveFile)
+	return s.current.get(file, file, func(path string) (int, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return 0, err
@@ -275,7 +285,7 @@ func (s *Store) setLive(name string, version int) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(s.dir, name, liveFile)
+	path := filepath.Join(s.dir, name, LiveFile)
 	defer s.current.drop(path)
 	return datadir.Explain(path, atomicfile.Write(path, data, datadir.FileMode))
 }
@@ -289,7 +299,16 @@ func (s *Store) prune(name string, numbers []int) {
 	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n int) bool { return n == live })
 	for _, n := range numbers[:max(0, len(numbers)-Keep)] {
 		_ = os.Remove(s.path(name, n))
+		s.versions.drop(s.path(name, n))
 	}
+}
+
+// damage returns what is wrong with a file, for an error that blames no request.
+func damage(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "its file is gone"
+	}
+	return strings.TrimPrefix(err.Error(), edgelens.ErrInvalid.Error()+": ")
 }
 
 // read returns what a file holds. The error wraps fs.ErrNotExist, or is what is wrong with it.

@@ -6,12 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/learn/head"
 	"edgelens/learn/heads"
 	"edgelens/learn/softmax"
@@ -170,8 +173,8 @@ func TestDamagedFileIsReported(t *testing.T) {
 			if err := os.WriteFile(path, damage(data), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := heads.Open(dir).Live("gate"); !errors.Is(err, edgelens.ErrModel) || !strings.Contains(err.Error(), "head rollback gate") {
-				t.Errorf("the damaged version is live: %v", err)
+			if _, err := heads.Open(dir).Live("gate"); !errors.Is(err, edgelens.ErrModel) || errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "head rollback gate") {
+				t.Errorf("the damaged version is live, or the client is to blame: %v", err)
 			}
 			versions, err := heads.Open(dir).Versions("gate")
 			if err != nil || len(versions) != 2 || versions[0].Problem == "" || !versions[0].Live || versions[1].Problem != "" {
@@ -226,6 +229,34 @@ func TestPutRefuses(t *testing.T) {
 	if len(s.Names()) != heads.MaxHeads {
 		t.Errorf("%d heads", len(s.Names()))
 	}
+}
+
+// Of each head, the weights of the live version alone are in memory, and none once it was removed.
+func TestFormerVersionsLeaveMemory(t *testing.T) {
+	s := heads.Open(t.TempDir())
+	var freed atomic.Int32
+	use := func() {
+		t.Helper()
+		h, err := s.Live("gate")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.AddCleanup(h, func(*atomic.Int32) { freed.Add(1) }, nil)
+	}
+	awaitFreed := func(n int32) {
+		t.Helper()
+		testutil.Eventually(t, fmt.Sprintf("%d versions are freed", n), func() bool { runtime.GC(); return freed.Load() == n })
+	}
+	put(t, s, "gate", 1, true)
+	use()
+	put(t, s, "gate", 2, true)
+	use()
+	awaitFreed(1)
+	if err := s.Remove("gate"); err != nil {
+		t.Fatal(err)
+	}
+	awaitFreed(2)
+	runtime.KeepAlive(s)
 }
 
 func TestConcurrentUse(t *testing.T) {

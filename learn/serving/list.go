@@ -8,6 +8,9 @@ import (
 	"edgelens"
 )
 
+// Hidden is the problem of a file that has the name of a head.
+const Hidden = "There is a head of this name, too, which is not used: the file has the name. Rename the file, or delete the head."
+
 // List describes every model, those of files and the heads, by name.
 func (m *Models) List() []edgelens.Model {
 	list := m.base.List()
@@ -19,7 +22,7 @@ func (m *Models) List() []edgelens.Model {
 	for _, name := range m.heads.Names() {
 		if i, ok := byName[name]; ok {
 			if list[i].Problem == "" {
-				list[i].Problem = "There is a head of this name, too, which is not used: the file has the name. Rename the file, or delete the head."
+				list[i].Problem = Hidden
 			}
 			continue
 		}

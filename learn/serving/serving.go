@@ -122,14 +122,16 @@ func asModelError(err error) error {
 // headOf returns the live head of that name; its head is nil where the name is not that of a head, or a file has it.
 func (m *Models) headOf(name string) (prepared, error) {
 	h, err := m.heads.Live(name)
-	if errors.Is(err, edgelens.ErrUnknownModel) || m.registry.Has(name) {
+	none := errors.Is(err, edgelens.ErrUnknownModel) || m.registry.Has(name)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if none {
+		delete(m.prepared, name) // one that was removed does not stay in memory
 		return prepared{}, nil
 	}
 	if err != nil {
 		return prepared{}, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if p, ok := m.prepared[name]; ok && p.head == h {
 		return p, nil
 	}

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"edgelens"
+	"edgelens/internal/testutil"
 	"edgelens/learn/head"
 	"edgelens/learn/serving"
 	"edgelens/learn/softmax"
@@ -306,6 +309,20 @@ func TestVersionsChangeWhileInUse(t *testing.T) {
 	if b.acquired != 0 {
 		t.Errorf("the extractor is held %d times", b.acquired)
 	}
+}
+
+// A head that was removed does not stay in memory.
+func TestRemovedHeadLeavesMemory(t *testing.T) {
+	m, _, s := setUp(gate(1, 0))
+	ask(t, m, "gate")
+	var freed atomic.Bool
+	runtime.AddCleanup(s.heads["gate"], func(*atomic.Bool) { freed.Store(true) }, nil)
+	delete(s.heads, "gate")
+	if _, _, err := m.Acquire(t.Context(), "gate"); !errors.Is(err, edgelens.ErrUnknownModel) {
+		t.Errorf("a removed head: %v", err)
+	}
+	testutil.Eventually(t, "the head is freed", func() bool { runtime.GC(); return freed.Load() })
+	runtime.KeepAlive(m)
 }
 
 func TestList(t *testing.T) {

@@ -5,6 +5,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -67,6 +68,9 @@ type Monitor struct {
 	metrics *metrics
 	// wanted holds a token where an image waits.
 	wanted chan struct{}
+	// storing is held while states are stored, and until they are so in memory, too: an older form of one never replaces a
+	// newer one. It is locked after tracked.feeding, and before mu.
+	storing sync.Mutex
 
 	mu      sync.Mutex
 	tracked []*tracked // in the order of the setting
@@ -97,8 +101,11 @@ type tracked struct {
 	// takenAt is when the last image was taken up.
 	takenAt time.Time
 	problem string
-	dirty   bool
-	gone    bool
+	// dirty is true for a state that is not stored as it is.
+	dirty bool
+	gone  bool
+	// erasures counts the calls of Forget.
+	erasures int
 }
 
 // New returns a Monitor of the configured states, as they were stored. The error is that of config.Validate, or of the store.
@@ -155,8 +162,10 @@ func (m *Monitor) track(former []*tracked, spec Spec) *tracked {
 			return old
 		}
 	}
-	t := &tracked{spec: spec}
-	if stored, ok := m.restored[spec.Name]; ok && stored.Device == spec.Device {
+	stored, known := m.restored[spec.Name]
+	// A new one is stored, so that what is published of it is withdrawn after it was removed from the setting.
+	t := &tracked{spec: spec, dirty: !known}
+	if known && stored.Device == spec.Device {
 		t.machine = machine{label: stored.Label, since: stored.Since, confidence: stored.Confidence, imageAt: stored.ImageAt, receivedAt: stored.ImageAt, answers: stored.Answers}
 	}
 	return t
@@ -201,7 +210,7 @@ func (m *Monitor) Refuse(device string) {
 func (m *Monitor) offer(t *tracked, image Image) {
 	now := m.now()
 	switch {
-	case t.waiting != nil && !image.At.After(t.waiting.At), !image.At.After(t.machine.imageAt):
+	case t.waiting != nil && !image.At.After(t.waiting.At), !t.machine.isNewer(image.At, now):
 		m.metrics.skip(skipOld)
 		return
 	case t.waiting == nil && t.machine.pending == "" && now.Sub(t.takenAt) < t.spec.Every && !now.Before(t.takenAt):
@@ -297,7 +306,7 @@ func unknownState(name string) error {
 // recognize recognizes an image for a state, and takes the answer.
 func (m *Monitor) recognize(ctx context.Context, t *tracked, image Image, priority edgelens.Priority) (edgelens.StateAnswer, error) {
 	m.mu.Lock()
-	spec := t.spec
+	spec, erasures := t.spec, t.erasures
 	m.mu.Unlock()
 	result, err := m.parts.Recognizer.Recognize(ctx, &edgelens.Request{
 		ID: uuid7.New(m.now()), Source: sourceOf(image), Device: image.Device, Record: image.Record, Image: image.Bytes, SHA256: image.SHA256,
@@ -310,7 +319,7 @@ func (m *Monitor) recognize(ctx context.Context, t *tracked, image Image, priori
 		m.note(t, err)
 		return edgelens.StateAnswer{}, err
 	}
-	return m.feed(ctx, t, spec, result, image)
+	return m.feed(ctx, t, spec, erasures, result, image)
 }
 
 // sourceOf names the source of an image.
@@ -323,20 +332,29 @@ func sourceOf(image Image) string {
 
 // note keeps why an image was not recognized.
 func (m *Monitor) note(t *tracked, err error) {
+	problem := err.Error()
+	for _, ours := range []error{edgelens.ErrDiskFull, edgelens.ErrStorage} {
+		if errors.Is(err, ours) { // clients need no paths of this machine
+			problem = "the change cannot be stored: " + ours.Error() + "; the log has the reason"
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t.problem = err.Error()
+	t.problem = problem
 }
 
 // feed has a state take the best answer of a result. A change that cannot be stored does not happen: the next equal answer
-// tries again.
-func (m *Monitor) feed(ctx context.Context, t *tracked, spec Spec, result *edgelens.Result, image Image) (edgelens.StateAnswer, error) {
+// tries again. The answer about an image from before an erasure, of which erasures is the count, does not count.
+func (m *Monitor) feed(ctx context.Context, t *tracked, spec Spec, erasures int, result *edgelens.Result, image Image) (edgelens.StateAnswer, error) {
 	t.feeding.Lock()
 	defer t.feeding.Unlock()
 	best := result.Predictions[0]
 	m.mu.Lock()
-	next, former := t.machine, t.machine.label
+	next, former, erased := t.machine, t.machine.label, t.erasures != erasures
 	m.mu.Unlock()
+	if erased {
+		return edgelens.StateAnswer{}, &edgelens.Busy{RetryAfter: time.Second, Reason: "The state " + spec.Name + " was erased meanwhile. Send another image."}
+	}
 	now := m.now()
 	outcome := next.take(spec, best.Label, best.Probability, image.At, now)
 	if outcome == edgelens.StateChanged {
@@ -346,6 +364,8 @@ func (m *Monitor) feed(ctx context.Context, t *tracked, spec Spec, result *edgel
 			Model: result.Model, ImageAt: image.At, Record: image.Record, At: now,
 		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		m.storing.Lock()
+		defer m.storing.Unlock()
 		err := m.parts.Store.RecordChange(limited, change, after.state(now))
 		cancel()
 		if err != nil {
@@ -414,21 +434,30 @@ func (m *Monitor) Forget(forgotten func(edgelens.State) bool) {
 	m.mu.Unlock()
 	for _, t := range chosen {
 		t.feeding.Lock()
+		m.storing.Lock()
 		m.mu.Lock()
 		t.machine = machine{imageAt: t.machine.imageAt}
-		t.problem, t.dirty = "", false
+		t.problem, t.dirty, t.waiting = "", true, nil
+		t.erasures++
 		m.mu.Unlock()
+		m.storing.Unlock()
 		t.feeding.Unlock()
 	}
 }
 
-// save stores the states with answers that changed nothing. They are stored again later where that fails.
+// save stores the states that are new, and those with answers that changed nothing. They are stored again later where that fails.
 func (m *Monitor) save(ctx context.Context) {
+	m.storing.Lock()
+	defer m.storing.Unlock()
 	m.mu.Lock()
 	var changed []edgelens.State
 	for _, t := range m.tracked {
 		if t.dirty {
-			changed = append(changed, t.state(m.now()))
+			now := t.state(m.now())
+			if len(now.Answers) == 0 {
+				now.ImageAt = time.Time{} // it was erased
+			}
+			changed = append(changed, now)
 			t.dirty = false
 		}
 	}

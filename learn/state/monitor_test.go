@@ -3,6 +3,8 @@ package state_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,6 +22,7 @@ type world struct {
 	mu       sync.Mutex
 	requests []*edgelens.Request
 	hold     chan struct{} // where set, recognitions wait for it
+	saving   func()        // where set, it is called before states are stored
 	fail     error
 	stored   map[string]edgelens.State
 	changes  []edgelens.StateChange
@@ -53,6 +56,9 @@ func (w *world) States(context.Context) (all []edgelens.State, err error) {
 }
 
 func (w *world) SaveStates(_ context.Context, all ...edgelens.State) error {
+	if w.saving != nil {
+		w.saving()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, one := range all {
@@ -193,11 +199,11 @@ func TestEvery(t *testing.T) {
 // A change that cannot be stored does not happen, and is tried again.
 func TestChangeIsNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{stored: map[string]edgelens.State{}, fail: errors.New("full")}
+		w := &world{stored: map[string]edgelens.State{}, fail: fmt.Errorf("%w: /var/lib/edgelens", edgelens.ErrDiskFull)}
 		m, end := w.follow(t, "gate device=cam1 model=g")
 		defer end()
 		send(m, "open", "open", "open", "open")
-		if now, _ := m.State("gate"); now.Label != "" || now.Problem == "" {
+		if now, _ := m.State("gate"); now.Label != "" || now.Problem == "" || strings.Contains(now.Problem, "/var/lib") {
 			t.Errorf("%+v", now)
 		}
 		w.mu.Lock()
@@ -236,6 +242,94 @@ func TestApplyAndForget(t *testing.T) {
 		}
 		if _, _, err := m.Observe(t.Context(), "shed", state.Image{Bytes: []byte("x")}); !errors.Is(err, edgelens.ErrNotFound) {
 			t.Error(err)
+		}
+	})
+}
+
+// A clock that was wrong holds up no state once it is right, and the age of what came by it is not known.
+func TestClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{stored: map[string]edgelens.State{"gate": {Name: "gate", Device: "cam1", Label: "closed", ImageAt: time.Now().Add(24 * time.Hour)}}}
+		m, end := w.follow(t, "gate device=cam1 model=g")
+		defer end()
+		if now, _ := m.State("gate"); !now.Stale || now.Label != "closed" {
+			t.Errorf("by the wrong clock: %+v", now)
+		}
+		send(m, "open", "open", "open")
+		if now, _ := m.State("gate"); now.Stale || now.Label != "open" || now.ImageAt.After(time.Now()) {
+			t.Errorf("by the right one: %+v", now)
+		}
+	})
+}
+
+// While answers are stored, a change waits: the state from before it never replaces the one after it.
+func TestStoringIsOrdered(t *testing.T) {
+	var observe, observed = make(chan struct{}), make(chan struct{})
+	w := &world{stored: map[string]edgelens.State{}, saving: sync.OnceFunc(func() {
+		close(observe)
+		select {
+		case <-observed: // only where it does not wait
+		case <-time.After(100 * time.Millisecond):
+		}
+	})}
+	m, end := w.follow(t, "gate model=g")
+	open := func() {
+		if _, _, err := m.Observe(t.Context(), "gate", state.Image{Bytes: []byte("open"), At: time.Now()}); err != nil {
+			t.Error(err)
+		}
+	}
+	open()
+	open()
+	ended := make(chan struct{})
+	go func() {
+		end() // which stores the answers
+		close(ended)
+	}()
+	<-observe
+	open()
+	close(observed)
+	<-ended
+	if label(t, m) != "open" || w.stored["gate"].Label != "open" {
+		t.Errorf("the state is %q, and %q is stored", label(t, m), w.stored["gate"].Label)
+	}
+}
+
+// An answer about an image from before an erasure does not count, and one that waits is not recognized.
+func TestForgetDropsImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{stored: map[string]edgelens.State{}, hold: make(chan struct{})}
+		m, end := w.follow(t, "gate device=cam1 model=g count=1")
+		send(m, "open", "open")
+		m.Forget(func(edgelens.State) bool { return true })
+		close(w.hold)
+		synctest.Wait()
+		if now, _ := m.State("gate"); now.Label != "" || len(now.Answers) != 0 || len(w.changes) != 0 || len(w.requests) != 1 {
+			t.Errorf("after %d requests: %+v, changes %v", len(w.requests), now, w.changes)
+		}
+		send(m, "open")
+		if label(t, m) != "open" {
+			t.Error("the images after it do not count")
+		}
+		m.Forget(func(edgelens.State) bool { return true })
+		end()
+		if s, known := w.stored["gate"]; !known || s.Label != "" || len(s.Answers) != 0 || !s.ImageAt.IsZero() {
+			t.Errorf("stored is %+v", s)
+		}
+	})
+}
+
+// What is retained of a state that never had an image is withdrawn, too, once the state was removed from the setting.
+func TestRemovedStateWithoutImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{stored: map[string]edgelens.State{}}
+		_, end := w.follow(t, "gate device=cam1 model=g")
+		synctest.Wait()
+		end()
+		_, end = w.follow(t, "yard device=cam1 model=g")
+		synctest.Wait()
+		end()
+		if len(w.hidden) != 1 || w.hidden[0] != "gate" {
+			t.Errorf("hidden are %q", w.hidden)
 		}
 	})
 }

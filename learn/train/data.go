@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -38,6 +39,9 @@ func dataOf(examples []edgelens.Example, extractor edgelens.ModelRef) ([]string,
 	if err != nil {
 		return nil, softmax.Data{}, err
 	}
+	if n := len(labels) * (len(examples[0].Embedding) + 1); n > head.MaxValues {
+		return nil, softmax.Data{}, fmt.Errorf("%w: %d labels of embeddings of %d numbers are too many weights, %d; a head can have %d", edgelens.ErrInvalid, len(labels), len(examples[0].Embedding), n, head.MaxValues)
+	}
 	var data softmax.Data
 	for i, e := range examples {
 		if i > 0 && e.SHA256 != "" && e.SHA256 == examples[i-1].SHA256 {
@@ -51,14 +55,12 @@ func dataOf(examples []edgelens.Example, extractor edgelens.ModelRef) ([]string,
 
 // labelsOf returns the labels, sorted, if a head can have them and each has enough examples.
 func labelsOf(counts map[string]int) ([]string, error) {
-	labels := make([]string, 0, len(counts))
-	for label, n := range counts {
-		labels = append(labels, label)
-		if n < MinExamples {
+	labels := slices.Sorted(maps.Keys(counts))
+	for _, label := range labels {
+		if n := counts[label]; n < MinExamples {
 			return nil, fmt.Errorf("%w: the label %.100q has too few examples, %d; give each label at least %d, better 6 or more", edgelens.ErrInvalid, label, n, MinExamples)
 		}
 	}
-	slices.Sort(labels)
 	if len(labels) < 2 {
 		return nil, fmt.Errorf("%w: the examples have %d label(s); a head needs 2 at least to distinguish, such as \"open\" and \"closed\"", edgelens.ErrInvalid, len(labels))
 	}

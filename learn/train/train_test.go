@@ -282,3 +282,16 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 }
+
+// More weights than a stored head has room for are refused before they are trained.
+func TestTooManyWeights(t *testing.T) {
+	wide := make([]float32, head.MaxFeatures)
+	wide[0] = 1
+	var all []edgelens.Example
+	for i := range 3 * (head.MaxValues/head.MaxFeatures + 1) {
+		all = append(all, edgelens.Example{ID: fmt.Sprint(i), Label: fmt.Sprint(i / 3), Embedding: wide})
+	}
+	if _, _, err := train.Run(t.Context(), all, train.Options{Name: "gate"}, nil); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), "too many weights") {
+		t.Errorf("%v", err)
+	}
+}

@@ -37,6 +37,9 @@ type Registry interface {
 	Default() string
 }
 
+// Extractor returns the model of embeddings of that name as it is now, loading it where needed.
+type Extractor func(ctx context.Context, name string) (edgelens.ModelRef, error)
+
 // timeout bounds a training. It is less than what a client waits for a response.
 const timeout = 2 * time.Minute
 
@@ -45,28 +48,27 @@ const retryAfter = 5 * time.Second
 
 // Service trains heads. It is safe for concurrent use.
 type Service struct {
-	examples Examples
-	store    Store
-	registry Registry
-	log      *slog.Logger
-
-	// training is held by the one that trains.
-	training sync.Mutex
+	examples  Examples
+	store     Store
+	registry  Registry
+	extractor Extractor
+	log       *slog.Logger
 
 	mu       sync.Mutex
 	progress *edgelens.TrainingProgress // nil while none trains
 }
 
 // New returns a Service.
-func New(examples Examples, store Store, registry Registry, log *slog.Logger) *Service {
-	return &Service{examples: examples, store: store, registry: registry, log: log}
+func New(examples Examples, store Store, registry Registry, extractor Extractor, log *slog.Logger) *Service {
+	return &Service{examples: examples, store: store, registry: registry, extractor: extractor, log: log}
 }
 
 // Train trains the next version of a head and stores it, with a report of its answers for held-out examples. It runs at a low
 // thread priority, and ends with ctx.
 //
-// The error is an *edgelens.Busy while another one is trained. It wraps edgelens.ErrNotFound for an unknown dataset, ErrInvalid
-// for one that cannot be trained on, ErrConflict for the name of a model file, ErrDeadline, ErrCanceled, or one of the store.
+// The error is an *edgelens.Busy while another head is trained. It wraps edgelens.ErrConflict while this one is, for the name of
+// a model file, and where the extractor was replaced since the embeddings were made, ErrNotFound for an unknown dataset, ErrInvalid
+// for one that cannot be trained on, ErrDeadline, ErrCanceled, or one of the extractor or the store.
 func (s *Service) Train(ctx context.Context, name string, t edgelens.Training) (edgelens.HeadVersion, error) {
 	if err := head.CheckName(name); err != nil {
 		return edgelens.HeadVersion{}, err
@@ -74,14 +76,12 @@ func (s *Service) Train(ctx context.Context, name string, t edgelens.Training) (
 	if s.registry.Has(name) {
 		return edgelens.HeadVersion{}, fmt.Errorf("%w: there is a model file of the name %s, which would answer in place of the head; choose another name", edgelens.ErrConflict, name)
 	}
-	if !s.training.TryLock() {
-		return edgelens.HeadVersion{}, &edgelens.Busy{RetryAfter: retryAfter, Reason: "Another head is being trained. Try again after the seconds in Retry-After."}
+	if err := s.begin(name); err != nil {
+		return edgelens.HeadVersion{}, err
 	}
-	defer s.training.Unlock()
+	defer s.setProgress(nil)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	s.setProgress(&edgelens.TrainingProgress{Name: name})
-	defer s.setProgress(nil)
 	trained, report, err := s.run(ctx, name, t)
 	if err != nil {
 		return edgelens.HeadVersion{}, err
@@ -95,6 +95,21 @@ func (s *Service) Train(ctx context.Context, name string, t edgelens.Training) (
 	return s.version(name, stored.Version)
 }
 
+// begin begins the training of a head, if none is trained. A second training of the same head would learn the same: it is a
+// conflict, which does not go away by trying again.
+func (s *Service) begin(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.progress == nil:
+		s.progress = &edgelens.TrainingProgress{Name: name}
+		return nil
+	case s.progress.Name == name:
+		return fmt.Errorf("%w: the head %s is being trained already; wait for its version (GET /api/heads has the progress)", edgelens.ErrConflict, name)
+	}
+	return &edgelens.Busy{RetryAfter: retryAfter, Reason: fmt.Sprintf("Another head, %s, is being trained. Try again after the seconds in Retry-After.", s.progress.Name)}
+}
+
 func (s *Service) run(ctx context.Context, name string, t edgelens.Training) (*head.Head, *edgelens.TrainingReport, error) {
 	dataset, err := s.examples.Dataset(ctx, t.Dataset)
 	if err != nil {
@@ -102,6 +117,14 @@ func (s *Service) run(ctx context.Context, name string, t edgelens.Training) (*h
 	}
 	if dataset.Examples > train.MaxExamples {
 		return nil, nil, fmt.Errorf("%w: the dataset %s has %d examples; a head can be trained on %d", edgelens.ErrInvalid, t.Dataset, dataset.Examples, train.MaxExamples)
+	}
+	extractor, err := s.extractor(ctx, dataset.Extractor.Name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("load the extractor of the dataset %s: %w", t.Dataset, err)
+	}
+	if extractor != dataset.Extractor { // the head could not answer
+		return nil, nil, fmt.Errorf("%w: the embeddings of the dataset %s are of %s with the digest %s, and that is %s now; `edgelens dataset embed %s` makes them anew",
+			edgelens.ErrConflict, t.Dataset, dataset.Extractor.Name, dataset.Extractor.Digest, extractor.Digest, t.Dataset)
 	}
 	examples, err := s.examples.Embeddings(ctx, t.Dataset)
 	if err != nil {

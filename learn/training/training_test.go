@@ -49,7 +49,32 @@ func (registry) Default() string      { return "standing" }
 
 func newService(t *testing.T, d dataset) *training.Service {
 	t.Helper()
-	return training.New(d, heads.Open(t.TempDir()), registry{}, slog.New(slog.DiscardHandler))
+	return newServiceWith(t, d, func(context.Context, string) (edgelens.ModelRef, error) { return extractor, nil })
+}
+
+func newServiceWith(t *testing.T, d dataset, present training.Extractor) *training.Service {
+	t.Helper()
+	return training.New(d, heads.Open(t.TempDir()), registry{}, present, slog.New(slog.DiscardHandler))
+}
+
+// A head of embeddings whose extractor was replaced, or is gone, could not answer: it does not go live in place of another.
+func TestTrainNeedsTheExtractor(t *testing.T) {
+	for name, test := range map[string]struct {
+		present edgelens.ModelRef
+		err     error
+		want    error
+	}{
+		"replaced": {present: edgelens.ModelRef{Name: "extractor", Digest: "sha256:cd"}, want: edgelens.ErrConflict},
+		"removed":  {err: edgelens.ErrNoModel, want: edgelens.ErrNoModel},
+	} {
+		s := newServiceWith(t, dataset{examples: 12}, func(context.Context, string) (edgelens.ModelRef, error) { return test.present, test.err })
+		if _, err := s.Train(t.Context(), "gate", edgelens.Training{Dataset: "yard"}); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if all, err := s.Heads(); len(all) != 0 || err != nil {
+			t.Errorf("%s: there are %v, %v", name, all, err)
+		}
+	}
 }
 
 func TestTrainAndRollBack(t *testing.T) {
@@ -109,9 +134,10 @@ func TestTrainRefuses(t *testing.T) {
 
 func TestOneTrainingAtATime(t *testing.T) {
 	var s *training.Service
-	var second error
+	var second, same error
 	s = newService(t, dataset{examples: 12, reading: func() {
 		_, second = s.Train(t.Context(), "other", edgelens.Training{Dataset: "yard"})
+		_, same = s.Train(t.Context(), "gate", edgelens.Training{Dataset: "yard"})
 		if p := s.Progress(); p == nil || p.Name != "gate" {
 			t.Errorf("the progress is %+v", p)
 		}
@@ -122,5 +148,11 @@ func TestOneTrainingAtATime(t *testing.T) {
 	var busy *edgelens.Busy
 	if !errors.As(second, &busy) || busy.RetryAfter <= 0 {
 		t.Errorf("a second training: %v", second)
+	}
+	if !errors.Is(same, edgelens.ErrConflict) || errors.Is(same, edgelens.ErrBusy) {
+		t.Errorf("a second training of the same head: %v", same)
+	}
+	if _, err := s.Train(t.Context(), "gate", edgelens.Training{Dataset: "yard"}); err != nil {
+		t.Errorf("after both: %v", err)
 	}
 }
