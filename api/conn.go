@@ -40,6 +40,15 @@ type conn struct {
 	connections     *connections
 	// address is the one that the connection counts for.
 	address netip.Prefix
+	// refuse refuses a request whose begin was received (Server.refuseEarly); nil where none is refused there.
+	refuse func(c *conn, received []byte) (refused bool, err error)
+	// between is true until something of the next request is read, where refuse is not nil. It belongs to the goroutine
+	// that reads.
+	between bool
+	// renewed is when its deadline for reading was set last by renewDeadline.
+	renewed time.Time
+	// mayRead is true where the admission has let the request through that is being read.
+	mayRead bool
 
 	mu sync.Mutex
 	// changed is signaled when one of those below has changed.
@@ -102,9 +111,13 @@ func (c *conn) set(change func()) {
 
 // Read implements net.Conn. While a request is handled, net/http reads one byte
 // to notice that the client is gone; Read withholds the end of the stream until
-// the response is sent.
+// the response is sent. Of a flood, net/http sees only what is not refused.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
+	if c.between && len(p) == netHTTPBuffer && err == nil {
+		n, err = c.pass(p, n)
+	}
+	c.between = false
 	if err != io.EOF || len(p) != 1 {
 		return n, err
 	}
@@ -122,6 +135,46 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 	return 0, os.ErrDeadlineExceeded
 }
+
+// awaitRequest notes that what is read next begins a request. Only where requests are refused early is that certain, and
+// known to the goroutine that reads: HTTP/2, over TLS, reads all the time on a goroutine of its own.
+func (c *conn) awaitRequest() {
+	if c.refuse != nil {
+		c.between, c.mayRead = true, false
+	}
+}
+
+// pass refuses requests until one is received that net/http is to see.
+func (c *conn) pass(p []byte, n int) (int, error) {
+	for {
+		refused, err := c.refuse(c, p[:n])
+		switch {
+		case err != nil:
+			return 0, io.EOF // for net/http, which answers other errors
+		case !refused && !c.renewed.IsZero():
+			c.renewed = time.Time{}
+			return n, c.TCPConn.SetReadDeadline(time.Now().Add(headTimeout))
+		case !refused:
+			return n, nil
+		}
+		if n, err = c.TCPConn.Read(p); err != nil {
+			return n, err
+		}
+	}
+}
+
+// renewDeadline sets the deadline for the rest of a request that is refused, and the next one, unless that was done just now.
+func (c *conn) renewDeadline() error {
+	now := time.Now()
+	if now.Sub(c.renewed) < renewal {
+		return nil
+	}
+	c.renewed = now
+	return c.TCPConn.SetReadDeadline(now.Add(idleTimeout))
+}
+
+// isLocal reports whether both ends of the connection are on the loopback interface.
+func (c *conn) isLocal() bool { return isLoopback(c.LocalAddr()) && isLoopback(c.RemoteAddr()) }
 
 // cancelWhenGone cancels a request whose client has closed its sending side: as soon as the
 // client is known to be gone, and at the latest after its halfClosedGrace. The function ends

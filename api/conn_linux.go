@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"io"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -31,4 +33,63 @@ func descriptors() int {
 		return defaultDescriptors
 	}
 	return int(min(limit.Cur, 1<<20))
+}
+
+// canRefuseEarly: there are the system calls for refuseEarly.
+const canRefuseEarly = true
+
+// skip discards the next n bytes that are received; the kernel does not copy them (MSG_TRUNC, tcp(7)).
+func (c *conn) skip(n int) error {
+	if n == 0 {
+		return nil
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		for n > 0 {
+			skipped, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, 0, uintptr(n), unix.MSG_TRUNC, 0, 0)
+			switch {
+			case errno == unix.EINTR:
+			case errno == unix.EAGAIN:
+				return false
+			case errno != 0:
+				failed = errno
+				return true
+			case skipped == 0:
+				failed = io.ErrUnexpectedEOF
+				return true
+			default:
+				n -= int(skipped)
+			}
+		}
+		return true
+	})
+	return errors.Join(err, failed)
+}
+
+// writeAtOnce writes what the kernel has room for, unless its client does not read.
+func (c *conn) writeAtOnce(p []byte) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	failed := errAnswerUnread
+	err = raw.Control(func(fd uintptr) {
+		for {
+			n, errno := unix.Write(int(fd), p)
+			switch {
+			case errno == unix.EINTR:
+				continue
+			case errno != nil && errno != unix.EAGAIN:
+				failed = errno
+			case n == len(p):
+				failed = nil
+			}
+			return
+		}
+	})
+	return errors.Join(err, failed)
 }

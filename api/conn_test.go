@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func serve(t *testing.T, edit func(*api.Config, *api.Parts)) (*server, string) {
 	return serveBy(t, (*api.Server).Serve, edit)
 }
 
-func serveBy(t *testing.T, serve func(*api.Server, net.Listener) error, edit func(*api.Config, *api.Parts)) (*server, string) {
+func serveBy(t *testing.T, serve func(*api.Server, net.Listener) error, edit func(*api.Config, *api.Parts), before ...func(*api.Server)) (*server, string) {
 	t.Helper()
 	s := newServer(t, func(c *api.Config, p *api.Parts) {
 		c.Listen = "127.0.0.1:0"
@@ -33,6 +34,9 @@ func serveBy(t *testing.T, serve func(*api.Server, net.Listener) error, edit fun
 			edit(c, p)
 		}
 	})
+	for _, prepare := range before {
+		prepare(s.built)
+	}
 	l, err := s.built.Listen()
 	if err != nil {
 		t.Fatal(err)
@@ -340,6 +344,18 @@ func TestAllow(t *testing.T) {
 		}
 		if patch := w.Header().Get("Accept-Patch"); (patch == "application/json") != strings.Contains(allow, "PATCH") {
 			t.Errorf("%s: Accept-Patch is %q", target, patch)
+		}
+	}
+}
+
+// A path without parameters lacks the methods of one with a parameter in its last place.
+func TestFixedPathIsNoID(t *testing.T) {
+	s := newServer(t, nil)
+	for _, path := range []string{"/api/results/export", "/api/sensors/stream"} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, request(http.MethodDelete, path, "", nil)) // the description has the other path's DELETE
+		if allow := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || allow != "GET, OPTIONS, HEAD" {
+			t.Errorf("DELETE %s: %d, Allow is %q: %s", path, w.Code, allow, w.Body)
 		}
 	}
 }

@@ -126,10 +126,13 @@ func (s *connections) note(c net.Conn, state http.ConnState) {
 		return
 	}
 	switch state {
+	case http.StateNew:
+		ours.awaitRequest()
 	case http.StateActive:
 		s.setIdle(ours, false)
 	case http.StateIdle:
 		ours.set(func() { ours.answering, ours.cancel = false, nil })
+		ours.awaitRequest()
 		s.setIdle(ours, true)
 	}
 }
@@ -145,6 +148,16 @@ func (s *connections) setIdle(c *conn, idle bool) {
 	default:
 		s.idle.Remove(place)
 		s.open[c] = nil
+	}
+}
+
+// renew notes that a connection has a request just now, which net/http does not see.
+func (s *connections) renew(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if place := s.open[c]; place != nil {
+		place.Value.(*unused).since = time.Now()
+		s.idle.MoveToBack(place)
 	}
 }
 

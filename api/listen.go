@@ -34,6 +34,9 @@ func (l listener) Accept() (net.Conn, error) {
 		}
 		c := &conn{TCPConn: tcp, halfClosedGrace: l.halfClosedGrace, connections: l.server.connections}
 		c.changed.L = &c.mu
+		if l.server.refusesEarly() {
+			c.refuse = l.server.refuseEarly
+		}
 		reason := l.server.connections.admit(c)
 		if reason == "" {
 			return c, nil

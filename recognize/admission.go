@@ -128,6 +128,7 @@ func (a *admission) enter(what kind, bytes int64, u urgency) *ticket {
 	defer a.mu.Unlock()
 	if u.priority == edgelens.PrioritySynchronous {
 		a.noteArrival()
+		a.crowd.arrived(a.now())
 	}
 	if a.isFull(u.priority) {
 		a.refuse(t, a.noteFull(u.priority))
@@ -341,12 +342,24 @@ func (a *admission) hasSlot(class edgelens.Priority) bool {
 	if len(a.running) >= MostAtOnce(a.slots) { // most of them are slow
 		return false
 	}
-	slots := a.slots
-	// Each image more that is at work takes a part of the processor from a door's.
+	return a.ordinary() < a.slotsForClass(class) || class == edgelens.PriorityDevice && !a.extraInUse()
+}
+
+// slotsForClass is how many slots there are for a class: each image more that is at work takes a part of the processor from a
+// door's.
+func (a *admission) slotsForClass(class edgelens.Priority) int {
 	if class != edgelens.PriorityDevice && a.now().Sub(a.latelyDevice) < reserved {
-		slots = max(1, slots-1)
+		return max(1, a.slots-1)
 	}
-	return a.ordinary() < slots || class == edgelens.PriorityDevice && !a.extraInUse()
+	return a.slots
+}
+
+// freeSlots is how many slots are free for synchronous requests.
+func (a *admission) freeSlots() int {
+	if !a.hasSlot(edgelens.PrioritySynchronous) {
+		return 0
+	}
+	return a.slotsForClass(edgelens.PrioritySynchronous) - a.ordinary()
 }
 
 // extraInUse reports whether a device holds the slot that is reserved for them.

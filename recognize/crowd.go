@@ -19,8 +19,10 @@ const (
 	// intervals.
 	windowIntervals = 2
 	// floodFactor times as many requests as can be answered, in each of floodWindows in a
-	// row, are a flood, where minCrowd wait.
+	// row, are a flood. Where minCrowd wait, as many in fewer of them are a crowd, if all who wait can be
+	// answered within shortQueue, whatever the order.
 	floodFactor, floodWindows, minCrowd = 3, 4, 32
+	shortQueue                          = time.Second
 	// maxBurst is how many may wait of a flood, as it may be a burst.
 	maxBurst = 96
 	// A crowd ends where fewer than calmFactor times as many requests as can be answered
@@ -32,6 +34,12 @@ const (
 	// sparedWindows is for how many windows those may go on to wait who came before requests
 	// were refused: if it was a burst, nothing else arrives in them.
 	sparedWindows = 8
+	// lostAfter is after how many times as long as requests of a crowd take to arrive one counts no more
+	// as on its way, readTimeShare the weight of each in the average (1/8), and maxReadAhead times as many as there are
+	// slots may be on their way at most.
+	lostAfter, readTimeShare, maxReadAhead = 4, 8, 4
+	// slotIntervals is for how many intervals those wait for a slot who were let through.
+	slotIntervals = 3
 	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
 	maxRetryAfter = 30 * time.Second
 )
@@ -50,8 +58,8 @@ var refusalReasons = []string{refusedLate, refusedFull, refusedCrowded, refusedE
 // crowd is the state of a queue of synchronous requests that arrive far faster than they can
 // be answered. A queue in order of arrival would have everyone wait for as long as the queue
 // is. So the newest is served first. That alone costs no one an answer: if it was a burst,
-// it is served in another order. Where as many wait as may, the flood is refused: one waits
-// for each slot, until the next one is free, and the others are refused at once. Those who are
+// it is served in another order. Where as many wait as may, the flood is refused: who finds a
+// free slot gets it, and the others are refused at once. Those who are
 // answered wait hardly longer than in an idle service, and no slot is idle (controlled delay
 // with adaptive order; docs/adr/0038-overload.md). Those who came before go on to wait
 // until it is sure that it is no burst.
@@ -70,8 +78,10 @@ type crowd struct {
 	counts   [calmWindows]int
 	flooded  int
 
-	// read is when the last request may be read of those that may, evenly spaced.
-	read time.Time
+	// reads are when requests were let through that have not arrived since, the first one first, and readTime is the moving
+	// average of how long that takes.
+	reads    []time.Time
+	readTime time.Duration
 	// fullSince is when requests began to be refused because too many wait, without a pause
 	// since, and fullLast when the last one was.
 	fullSince, fullLast time.Time
@@ -90,13 +100,15 @@ func (a *admission) refusal(limit time.Duration) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	const class = edgelens.PrioritySynchronous
-	if a.hasSlot(class) {
-		return nil
-	}
 	switch {
-	case a.crowded() && a.crowd.refusing && (a.newcomers() >= a.slots || !a.mayRead()):
+	case a.crowded() && a.crowd.refusing:
+		if a.mayRead() {
+			return nil
+		}
 		a.noteArrival()
 		return a.noteCrowded()
+	case a.hasSlot(class):
+		return nil
 	case a.isFull(class):
 		a.noteArrival()
 		return a.noteFull(class)
@@ -139,12 +151,23 @@ func (a *admission) noteArrival() {
 		c.window = now
 	}
 	c.arrivals++
-	if !c.on && c.flooded >= floodWindows && a.typical > 0 && a.queues[edgelens.PrioritySynchronous].Len() >= minCrowd {
+	waiting := a.queues[edgelens.PrioritySynchronous].Len()
+	isCrowd := c.flooded >= floodWindows || c.lately() >= floodFactor*windowIntervals*floodWindows && time.Duration(waiting)*a.interval() <= shortQueue
+	if !c.on && a.typical > 0 && waiting >= minCrowd && isCrowd {
 		c.on, c.began = true, now
 	}
-	if c.on && a.queues[edgelens.PrioritySynchronous].Len() >= maxBurst {
+	if c.on && c.flooded >= floodWindows && waiting >= maxBurst {
 		c.refuse(now)
 	}
+}
+
+// lately is how many requests arrived in the last floodWindows, the present one included.
+func (c *crowd) lately() int {
+	n := c.arrivals
+	for _, earlier := range c.counts[:floodWindows-1] {
+		n += earlier
+	}
+	return n
 }
 
 // refuse begins to refuse requests.
@@ -166,24 +189,50 @@ func (a *admission) crowded() bool {
 	}
 	length := a.windowLength()
 	if a.now().Sub(c.began) > calmWindows*length && (since > calmWindows*length || float64(arrived) < calmFactor*windowIntervals*calmWindows) {
-		c.on, c.refusing = false, false
+		c.on, c.refusing, c.reads = false, false, nil
 	}
 	return c.on
 }
 
-// mayRead reports whether a request of a crowd may be read, and so wait for the next slot:
-// half as many more as there will be slots, so that none is idle, and few are read in vain.
+// mayRead reports whether a request of a crowd may be read: as many as there are free slots, or will be when their bodies
+// have arrived. So none is read in vain, those that are answered do not wait, and no slot is idle. While those wait who
+// came before, one more waits, or else each free slot would be one of theirs.
 func (a *admission) mayRead() bool {
-	now, space := a.now(), a.interval()*2/3
-	next := a.crowd.read.Add(space)
-	if earliest := now.Add(-space * time.Duration(a.slots)); next.Before(earliest) {
-		next = earliest
+	c, now := &a.crowd, a.now()
+	for len(c.reads) > 0 && now.Sub(c.reads[0]) >= lostAfter*max(c.readTime, a.interval()) {
+		c.arrived(now) // an image of the cache, or one whose client is slow
 	}
-	if next.After(now) {
+	newcomers, untilNext := a.newcomers(), a.windowLength()/time.Duration(max(1, c.counts[0]))
+	allowed := a.freeSlots() + a.freeSoon(c.readTime+untilNext+a.interval()/2) // predictions are off by that much
+	if a.queues[edgelens.PrioritySynchronous].Len() > newcomers {
+		allowed++
+	}
+	if newcomers+len(c.reads) >= allowed {
 		return false
 	}
-	a.crowd.read = next
+	c.reads = append(c.reads, now)
 	return true
+}
+
+// freeSoon is how many slots are expected to become free within a time.
+func (a *admission) freeSoon(within time.Duration) int {
+	n := min(int(within/a.interval()), maxReadAhead*a.slots)
+	rest := within - time.Duration(n)*a.interval()
+	for t := range a.running {
+		if a.expected(t)-a.now().Sub(t.started) <= rest {
+			n++
+		}
+	}
+	return n
+}
+
+// arrived notes that the request that was let through first of those that are read has been read.
+func (c *crowd) arrived(now time.Time) {
+	if len(c.reads) == 0 {
+		return
+	}
+	c.readTime += (now.Sub(c.reads[0]) - c.readTime) / readTimeShare
+	c.reads = c.reads[1:]
 }
 
 // isFull reports whether no more may wait in a class. Jobs of the others are limited by
@@ -197,13 +246,14 @@ func (a *admission) noteFull(class edgelens.Priority) error {
 	a.refused[refusedFull]++
 	if class == edgelens.PrioritySynchronous {
 		c, now := &a.crowd, a.now()
-		switch {
-		case now.Sub(c.fullLast) > fullIntervals*a.interval():
+		if now.Sub(c.fullLast) > fullIntervals*a.interval() {
 			c.fullSince = now
-		case now.Sub(c.fullSince) >= fullIntervals*a.interval() && !c.on:
-			c.on, c.began = true, now
 		}
-		if c.on {
+		switch full := now.Sub(c.fullSince) >= fullIntervals*a.interval(); {
+		case full && !c.on:
+			c.on, c.began = true, now
+			c.refuse(now)
+		case full, c.on && c.flooded >= floodWindows:
 			c.refuse(now)
 		}
 		c.fullLast = now
@@ -242,7 +292,7 @@ func (a *admission) newcomers() int {
 }
 
 // shed refuses, while others are refused, the oldest newcomers that wait: those beyond the
-// number of slots, and those who have waited for as long as a slot takes to become free. Once it is
+// number of slots, and those who have waited for several times as long as a slot takes to become free. Once it is
 // sure that it is no burst, it refuses those who came before as well.
 func (a *admission) shed() {
 	if !a.crowded() || !a.crowd.refusing {
@@ -258,7 +308,7 @@ func (a *admission) shed() {
 		next = e.Next()
 		t := e.Value.(*ticket)
 		isNew := !t.since.Before(a.crowd.refusingSince)
-		left := a.interval() - now.Sub(t.since)
+		left := slotIntervals*a.interval() - now.Sub(t.since)
 		switch {
 		case !isNew && spare:
 			continue

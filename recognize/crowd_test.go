@@ -43,8 +43,8 @@ func percentile(of []time.Duration, p float64) time.Duration {
 	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
 }
 
-// openLoop sends requests at a rate for some time, whatever becomes of them, as HTTP does.
-func (b *bench) openLoop(t *testing.T, name string, rate int, during time.Duration) *outcomes {
+// openLoop sends requests at a rate for some time, whatever becomes of them, as HTTP does: a body takes that long to arrive.
+func (b *bench) openLoop(t *testing.T, name string, rate int, during, arrival time.Duration) *outcomes {
 	t.Helper()
 	all := &outcomes{}
 	var sent sync.WaitGroup
@@ -54,50 +54,57 @@ func (b *bench) openLoop(t *testing.T, name string, rate int, during time.Durati
 			all.note(err, 0)
 			continue
 		}
-		a := b.start(t.Context(), image(fmt.Sprint(name, i)))
-		sent.Go(func() { got := <-a; all.note(got.err, got.after) })
+		sent.Go(func() {
+			time.Sleep(arrival)
+			got := <-b.start(t.Context(), image(fmt.Sprint(name, i)))
+			all.note(got.err, got.after)
+		})
 	}
 	sent.Wait()
 	return all
 }
 
 // Where ten times as many requests arrive as can be answered, the interpreters are never idle, those who are answered
-// do not wait longer than in an idle service, and the others are refused at once.
+// do not wait longer than in an idle service, and the others are refused before they are read, however long bodies take.
 func TestFloodIsShed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const takes, slots = 20 * time.Millisecond, 2
-		const capacity = slots * int(time.Second/takes)
-		b := newBench(recognize.Config{Slots: slots, Timeout: 10 * time.Second}, 64, 128)
-		b.takes(takes)
-		b.must(t, image("the one to learn from"))
-		b.openLoop(t, "at first", 10*capacity, time.Second) // until the queue is full for some time
-		const during = 5
-		got := b.openLoop(t, "then", 10*capacity, during*time.Second)
-		if len(got.others) > 0 {
-			t.Error(got.others[0])
-		}
-		if n := len(got.answered); n < capacity*during*9/10 {
-			t.Errorf("%d answered in %d s, want nearly the %d that can be", n, during, capacity*during)
-		}
-		if p99 := percentile(got.answered, .99); p99 > takes*5/2 {
-			t.Errorf("p99 of those who are answered is %v, want up to 2.5 times the %v of an idle service", p99, takes)
-		}
-		if p99 := percentile(got.refused, .99); p99 > takes/slots {
-			t.Errorf("p99 of those who are refused is %v, want the time in which a slot becomes free at most", p99)
-		}
-		// Afterwards, the queue is as before.
-		time.Sleep(time.Second)
-		burst := &outcomes{}
-		var sent sync.WaitGroup
-		for i := range 100 {
-			a := b.start(t.Context(), image(fmt.Sprint("burst ", i)))
-			sent.Go(func() { got := <-a; burst.note(got.err, got.after) })
-		}
-		sent.Wait()
-		if len(burst.answered) != 100 {
-			t.Errorf("%d of a burst of 100 answered, want all: they wait a second at most", len(burst.answered))
-		}
-	})
+	for _, arrival := range []time.Duration{0, 2 * time.Millisecond, 70 * time.Millisecond} {
+		t.Run(fmt.Sprint(arrival), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { floodIsShed(t, arrival) }) })
+	}
+}
+
+func floodIsShed(t *testing.T, arrival time.Duration) {
+	const takes, slots = 20 * time.Millisecond, 2
+	const capacity = slots * int(time.Second/takes)
+	b := newBench(recognize.Config{Slots: slots, Timeout: 10 * time.Second}, 64, 128)
+	b.takes(takes)
+	b.must(t, image("the one to learn from"))
+	b.openLoop(t, "at first", 10*capacity, time.Second, arrival) // until the queue is full for some time
+	const during = 5
+	got := b.openLoop(t, "then", 10*capacity, during*time.Second, arrival)
+	if len(got.others) > 0 {
+		t.Error(got.others[0])
+	}
+	if n := len(got.answered); n < capacity*during*9/10 {
+		t.Errorf("%d answered in %d s, want nearly the %d that can be", n, during, capacity*during)
+	}
+	if p99 := percentile(got.answered, .99); p99 > takes*5/2 {
+		t.Errorf("p99 of those who are answered is %v, want up to 2.5 times the %v of an idle service", p99, takes)
+	}
+	if p99 := percentile(got.refused, .99); p99 > 0 {
+		t.Errorf("p99 of those who are refused is %v: some were read in vain", p99)
+	}
+	// Afterwards, the queue is as before.
+	time.Sleep(time.Second)
+	burst := &outcomes{}
+	var sent sync.WaitGroup
+	for i := range 100 {
+		a := b.start(t.Context(), image(fmt.Sprint("burst ", i)))
+		sent.Go(func() { got := <-a; burst.note(got.err, got.after) })
+	}
+	sent.Wait()
+	if len(burst.answered) != 100 {
+		t.Errorf("%d of a burst of 100 answered, want all: they wait a second at most", len(burst.answered))
+	}
 }
 
 // A single burst is no flood: as many wait as may, in order, and the rest is refused at once.
@@ -242,7 +249,7 @@ func TestLongBurstWaits(t *testing.T) {
 		b := newBench(recognize.Config{Slots: 2, Timeout: 10 * time.Second}, 64, 128)
 		b.takes(20 * time.Millisecond)
 		b.must(t, image("the one to learn from"))
-		got := b.openLoop(t, "burst ", 1000, 100*time.Millisecond)
+		got := b.openLoop(t, "burst ", 1000, 100*time.Millisecond, 0)
 		if len(got.others)+len(got.refused) > 0 || len(got.answered) != 100 {
 			t.Errorf("%d answered, %d refused, %v; want all to wait", len(got.answered), len(got.refused), got.others)
 		}

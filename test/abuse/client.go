@@ -57,11 +57,16 @@ var (
 // do sends a request, and reads the whole answer. headers end with a line break each. Errors: errNoConnection,
 // errNoAnswer, errTimeout.
 func (c *client) do(ctx context.Context, method, path, headers string, body ...[]byte) (answer, error) {
+	return c.send(ctx, c.request(method, path, headers, body...))
+}
+
+// request is the head of a request, and its body, which is not copied.
+func (c *client) request(method, path, headers string, body ...[]byte) [][]byte {
 	length := total(body)
 	if length > 0 || method == http.MethodPost {
 		headers += "Content-Length: " + strconv.Itoa(length) + "\r\n"
 	}
-	return c.send(ctx, append([][]byte{c.head(method, path, headers)}, body...))
+	return append([][]byte{c.head(method, path, headers)}, body...)
 }
 
 func (c *client) head(method, path, headers string) []byte {

@@ -42,7 +42,8 @@ const afterFailure = 100 * time.Millisecond
 
 // Do implements load.Target.
 func (c *crowd) Do(ctx context.Context, worker, _ int) (string, time.Duration) {
-	a, err := c.clients[worker].do(ctx, "POST", "/api/recognize", "Content-Type: image/jpeg\r\n", hostile.Salted(c.image, c.bench.serial.Add(1))...)
+	client := c.clients[worker]
+	a, err := client.send(ctx, c.bench.upload(client, c.image))
 	switch {
 	case err != nil:
 		return class(err), afterFailure
@@ -52,9 +53,14 @@ func (c *crowd) Do(ctx context.Context, worker, _ int) (string, time.Duration) {
 	return load.Good, c.think
 }
 
+// upload is a client's request that has an image recognized, which is another one each time.
+func (b *bench) upload(c *client, image []byte) [][]byte {
+	return c.request("POST", "/api/recognize", "Content-Type: image/jpeg\r\n", hostile.Salted(image, b.serial.Add(1))...)
+}
+
 // class is the error without its details.
 func class(err error) string {
-	for _, known := range []error{errTimeout, errNoConnection, errNoAnswer} {
+	for _, known := range []error{errTimeout, errNoConnection, errNoAnswer, errBadAnswer} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
@@ -79,10 +85,9 @@ func (b *bench) open(ctx context.Context, s *service, row, name string, clients 
 	if err != nil {
 		return summary{}, err
 	}
-	c := b.crowd(s, clients)
-	defer c.close()
+	anyone := s.client(0) // requests do not have the address
 	before := ownCPU()
-	result, err := load.Open(ctx, c, clients, schedule, window)
+	result, err := flood(ctx, s.address, clients, answerTimeout, schedule, window, func() [][]byte { return b.upload(anyone, b.photo) })
 	if err != nil {
 		return summary{}, err
 	}

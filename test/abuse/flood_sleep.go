@@ -1,0 +1,51 @@
+package main
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// forever has sleep wait for events only.
+const forever time.Duration = -1
+
+// sleep is epoll_pwait2 (Linux 5.11), which unlike epoll_wait is not bound to whole milliseconds. It returns 0 events
+// after a signal.
+//
+// Go's scheduler does not learn that this thread sleeps. Otherwise, it would take the thread's place among the running ones
+// away and return it, a thousand times a second, which costs half as much CPU time as all other work of a flood. What
+// needs the thread to stop, such as the garbage collector, sends it signals until it does, and a signal ends this call.
+func sleep(epoll int, events []unix.EpollEvent, wait time.Duration) (int, error) {
+	var timeout *[2]int64 // seconds and nanoseconds, on 32-bit machines, too
+	if wait != forever {
+		timeout = &[2]int64{int64(wait / time.Second), int64(wait % time.Second)}
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)),
+		uintptr(unsafe.Pointer(timeout)), 0, 0)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	}
+	return 0, errno
+}
+
+// The time slices of a thread. One with short slices, which needs the processor for a moment only, is run soon after it
+// wakes, as if it were on another machine; its share of the processor stays the same.
+const (
+	usualSlice time.Duration = 0 // the kernel's choice
+	shortSlice               = 100 * time.Microsecond
+)
+
+// setSlice sets the time slices of the calling thread, where that is allowed (sched_setattr(2), Linux 6.12): without it, a
+// flood is later, which its samples show.
+func setSlice(slice time.Duration) {
+	attributes, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return
+	}
+	attributes.Runtime = uint64(slice)
+	_ = unix.SchedSetAttr(0, attributes, 0)
+}
