@@ -10,6 +10,8 @@ type Opened struct {
 	// Device is the one whose key signed it.
 	Device  string
 	Payload []byte
+	// SentAt is the time at which it was sealed, by the clock of the device; zero where it has none, and counts.
+	SentAt time.Time
 	// Done must be called once: with true when the message was processed, which makes durable that the envelope was
 	// accepted, and with false where it is to be sent again.
 	Done func(ctx context.Context, processed bool) error

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"edgelens"
+	"edgelens/internal/certificate"
 )
 
 // The values of Config.ClientCA and Config.ClientAuth.
@@ -50,10 +52,12 @@ func readPool(file string) (*x509.CertPool, error) {
 }
 
 // useClientCertificates has clients identify themselves by certificates, where that is configured.
-func (s *Server) useClientCertificates() error {
+func (s *Server) useClientCertificates(log *slog.Logger) error {
 	switch {
 	case s.config.ClientCA == "" && s.config.ClientAuth == ClientAuthRequire:
 		return fmt.Errorf("%w: http.tls.client_auth is %s, and needs http.tls.client_ca: set it to %s, or to a file", edgelens.ErrInvalid, ClientAuthRequire, ClientCAOwn)
+	case len(s.config.ClientCRLs) > 0 && (s.config.ClientCA == "" || s.config.ClientCA == ClientCAOwn):
+		return fmt.Errorf("%w: http.tls.client_crl has revocation lists for the authorities of a file, which http.tls.client_ca must name; that of the own authority is always in force", edgelens.ErrInvalid)
 	case s.config.ClientCA == "":
 		return nil
 	}
@@ -66,9 +70,7 @@ func (s *Server) useClientCertificates() error {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if s.config.ClientCA != ClientCAOwn {
-		var err error
-		config.ClientCAs, err = readPool(s.config.ClientCA)
-		return err
+		return s.useOtherAuthorities(config, log)
 	}
 	if _, err := s.certificates.PEM(); err != nil {
 		return fmt.Errorf("http.tls.client_ca is %s: %w", ClientCAOwn, err)
@@ -81,6 +83,23 @@ func (s *Server) useClientCertificates() error {
 		}
 		_, err := s.certificates.Check(state.PeerCertificates[0])
 		return err
+	}
+	return nil
+}
+
+// useOtherAuthorities has clients show certificates of the authorities of a file, and their revocation lists followed.
+func (s *Server) useOtherAuthorities(config *tls.Config, log *slog.Logger) (err error) {
+	if config.ClientCAs, err = readPool(s.config.ClientCA); err != nil || len(s.config.ClientCRLs) == 0 {
+		return err
+	}
+	if s.revocations, err = certificate.FollowRevocations(s.config.ClientCRLs, log); err != nil {
+		return fmt.Errorf("%w: http.tls.client_crl: %w", edgelens.ErrInvalid, err)
+	}
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) == 0 {
+			return nil
+		}
+		return s.revocations.Check(state.VerifiedChains)
 	}
 	return nil
 }
@@ -107,7 +126,10 @@ func (s *Server) certificateOf(r *http.Request) (name string, err error) {
 	}
 	presented := r.TLS.PeerCertificates[0]
 	if s.config.ClientCA != ClientCAOwn {
-		return presented.Subject.CommonName, nil
+		if s.revocations != nil {
+			err = s.revocations.Check(r.TLS.VerifiedChains)
+		}
+		return presented.Subject.CommonName, err
 	}
 	known, err := s.certificates.Check(presented)
 	if err != nil {

@@ -28,10 +28,13 @@ func (s *Server) useCertificate(log *slog.Logger) (err error) {
 // Certificate returns the server's certificate; nil without TLS.
 func (s *Server) Certificate() *certificate.Follower { return s.certificate }
 
-// Conditions returns what is wrong with the server itself: its certificate.
-func (s *Server) Conditions() []edgelens.Condition {
-	if s.certificate == nil {
-		return nil
+// Conditions returns what is wrong with the server itself: its certificate, and the revocation lists of its clients' authorities.
+func (s *Server) Conditions() (all []edgelens.Condition) {
+	if s.certificate != nil {
+		all = s.certificate.Conditions("certificate")
 	}
-	return s.certificate.Conditions("certificate")
+	if s.revocations != nil {
+		all = append(all, s.revocations.Conditions("client_crl")...)
+	}
+	return all
 }

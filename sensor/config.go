@@ -3,14 +3,19 @@ package sensor
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
+
+	"edgelens"
 )
 
 // Config is the configuration of a Monitor.
 type Config struct {
 	// Topics are MQTT filters, none for no sensors: their levels before the first wildcard name no device.
 	Topics []string
+	// SealedOnly are patterns of path.Match, whose "*" takes slashes, too: plain values of devices that match are refused.
+	SealedOnly []string
 	// MaxSeries is the largest number of series of sensors; those of edgelens itself have
 	// as many of their own. A new one beyond it takes the place of the one that has been
 	// silent longest, if that is for GiveWayAfter, and is dropped otherwise.
@@ -76,6 +81,14 @@ func (c Config) Validate() error {
 	for _, topic := range c.Topics {
 		if !validFilter(topic) {
 			problem("topics must be MQTT filters such as sensors/#, not %q", topic)
+		}
+	}
+	if len(c.SealedOnly) > 100 {
+		problem("sealed_only must be at most 100 patterns, not %d", len(c.SealedOnly))
+	}
+	for _, pattern := range c.SealedOnly {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || len(pattern) > edgelens.MaxSensorName {
+			problem("sealed_only must be patterns of devices such as boiler_*, not %q", pattern)
 		}
 	}
 	whole("max_series", c.MaxSeries, 1, 100_000)

@@ -36,6 +36,10 @@ type Parts struct {
 	Store     Store
 	Publisher Publisher
 	Feeders   []Feeder
+	// Envelopes opens sealed messages; nil: there are none. MustSeal reports whether a device is set to send sealed values only;
+	// nil: none is.
+	Envelopes Envelopes
+	MustSeal  func(device string) bool
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
 	// Clock is nil for this process's.
@@ -60,6 +64,8 @@ type Monitor struct {
 	insights *insights
 	points   *hub[edgelens.Point]
 	outbox   *storeQueue
+	// sealed are the envelopes that wait to be opened.
+	sealed chan sealedMessage
 
 	mu           sync.Mutex
 	sensors, own *pool
@@ -100,6 +106,7 @@ func New(config Config, parts Parts) (*Monitor, error) {
 	m.metrics = newMetrics(parts.Metrics, m)
 	m.points = newHub[edgelens.Point](config.MaxSubscriptions, m.metrics.lostBySubscriber)
 	m.insights = newInsights(config, m.log, m.metrics)
+	m.sealed = make(chan sealedMessage, waitingEnvelopes)
 	m.outbox = newStoreQueue(parts.Store, m.log, m.metrics)
 	return m, nil
 }
@@ -111,10 +118,16 @@ func (m *Monitor) Topics() []string { return slices.Clone(m.config.Topics) }
 func (m *Monitor) Rules() []Rule { return slices.Clone(m.rules) }
 
 // Receive takes an MQTT message. A message that holds no reading is counted, logged once per
-// topic and minute, and returned as an error, a *payload.Refusal.
+// topic and minute, and returned as an error, a *payload.Refusal. A sealed one is opened by Run, after Receive returned.
 func (m *Monitor) Receive(topic string, body []byte, retained bool) error {
+	if m.parts.Envelopes != nil && m.parts.Envelopes.IsSealed(body) {
+		return m.receiveSealed(topic, body, retained)
+	}
 	now := m.clock()
 	result, err := m.parser.Parse(payload.Message{Topic: topic, Payload: body, Retained: retained, ReceivedAt: now.Wall})
+	if err == nil {
+		err = m.checkPlain(result.Readings)
+	}
 	if err != nil {
 		m.refuse(topic, err, now)
 		return err

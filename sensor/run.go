@@ -23,6 +23,9 @@ func (m *Monitor) run(ctx context.Context) error {
 	var work, storing sync.WaitGroup
 	storing.Go(func() { m.outbox.run(stored) })
 	work.Go(func() { m.publish(ctx) })
+	if m.parts.Envelopes != nil {
+		work.Go(func() { m.openSealed(ctx) })
+	}
 	work.Go(func() {
 		every(ctx, checkEvery, func() {
 			m.checkAll(m.clock())

@@ -89,7 +89,7 @@ func (o *Opener) Open(ctx context.Context, token []byte) (edgelens.Opened, error
 	if err != nil {
 		return edgelens.Opened{}, err
 	}
-	return edgelens.Opened{Device: device, Payload: payload, Done: done}, nil
+	return edgelens.Opened{Device: device, Payload: payload, SentAt: stamp.IssuedAt, Done: done}, nil
 }
 
 // decrypt returns the signature in an envelope.

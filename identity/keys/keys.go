@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"edgelens"
 	"edgelens/internal/atomicfile"
@@ -123,4 +124,10 @@ func ID(key *ecdsa.PublicKey) (string, error) {
 	b64 := base64.RawURLEncoding.EncodeToString
 	sum := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + b64(point[1:33]) + `","y":"` + b64(point[33:]) + `"}`))
 	return b64(sum[:]), nil
+}
+
+// IsID reports whether a text has the form of an ID.
+func IsID(text string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(sum) == sha256.Size && !strings.ContainsAny(text, "\r\n")
 }

@@ -30,6 +30,9 @@ type Message struct {
 	Retained bool
 	// ReceivedAt is the time of arrival.
 	ReceivedAt time.Time
+	// SentAt is the time at which the device sealed the message: that of values without one of their own. Zero where it is not
+	// known.
+	SentAt time.Time
 }
 
 // Result is what a message holds.

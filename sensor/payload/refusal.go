@@ -26,9 +26,18 @@ const (
 	NotSensor  Reason = "not_a_sensor" // a topic of a known system that carries no values
 )
 
+// The reasons of refusals about envelopes.
+const (
+	Envelope    Reason = "envelope"     // it cannot be opened, or is not accepted
+	Replay      Reason = "replay"       // it was accepted before
+	OtherDevice Reason = "other_device" // its values are of another device than the one that sealed it
+	Unsealed    Reason = "unsealed"     // there is none, and the device must seal its values
+	Busy        Reason = "busy"         // too many wait to be opened
+)
+
 // Reasons returns every reason.
 func Reasons() []Reason {
-	return []Reason{TooLarge, NotText, Empty, NotJSON, TooDeep, TooMany, NoNumber, NotFinite, OutOfRange, BadName, NoDevice, Ambiguous, NotSensor}
+	return []Reason{TooLarge, NotText, Empty, NotJSON, TooDeep, TooMany, NoNumber, NotFinite, OutOfRange, BadName, NoDevice, Ambiguous, NotSensor, Envelope, Replay, OtherDevice, Unsealed, Busy}
 }
 
 // Refusal is why a message holds no reading. It is an edgelens.ErrInvalid.

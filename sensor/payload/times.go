@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"edgelens"
 	"edgelens/terminal/clock"
@@ -33,8 +34,12 @@ var words = strings.NewReplacer("The record", "The reading", "the record", "the 
 
 // timed returns a reading with the times of a message, by the rules for records.
 func (p *Parser) timed(m Message, found values) edgelens.Reading {
+	times := found.times
+	if len(times) == 0 && !m.SentAt.IsZero() {
+		times = []clock.Reading{{Kind: clock.Instant, At: m.SentAt.UTC(), Step: time.Second}}
+	}
 	verdict := clock.Assess(clock.Evidence{
-		Readings: found.times, Received: m.ReceivedAt, Zone: p.Zone.Of(found.device), Fresh: p.Fresh,
+		Readings: times, Received: m.ReceivedAt, Zone: p.Zone.Of(found.device), Fresh: p.Fresh,
 	})
 	reading := edgelens.Reading{
 		ReceivedAt: m.ReceivedAt, Freshness: verdict.Freshness, FreshnessReason: words.Replace(verdict.Reason),
