@@ -104,14 +104,14 @@ func noteClockStep(c *change, jump time.Duration, before time.Time) (clockSteps,
 // forgetClockSteps removes the steps that no stored time is before.
 func (d *database) forgetClockSteps(ctx context.Context) error {
 	steps := d.clockSteps()
-	if len(steps) == 0 {
+	if len(steps) == 0 || d.formerIDs.Load() > 0 { // those ids have times, too
 		return nil
 	}
 	var oldest int64
 	err := d.readers.QueryRowContext(ctx, `SELECT min(
 			ifnull((SELECT MIN(kept_since) FROM jobs WHERE kept_since IS NOT NULL), ?1),
 			ifnull((SELECT MIN(created_at) FROM outbox WHERE access = 0), ?1),
-			ifnull((SELECT MIN(at) FROM seen), ?1))`, int64(math.MaxInt64)).Scan(&oldest)
+			ifnull((SELECT MIN(at) FROM record_ids), ?1))`, int64(math.MaxInt64)).Scan(&oldest)
 	if err != nil || oldest <= steps[0].before {
 		return err
 	}

@@ -128,3 +128,9 @@ func moveCommandDeadlines(c *change, jump time.Duration) error {
 func (s *Commands) removeOld(ctx context.Context, before int64, now time.Time) (int, error) {
 	return s.db.delete(ctx, "commands", `SELECT seq FROM commands WHERE created_at < ? AND deadline < ? ORDER BY created_at LIMIT ?`, before, now.UnixMicro(), sweepBatch)
 }
+
+// removeOverCount removes a batch of the oldest commands while there are more than max, and returns how many. Those whose deadline
+// is not before now stay.
+func (s *Commands) removeOverCount(ctx context.Context, max int, now time.Time) (int, error) {
+	return s.db.delete(ctx, "commands", `SELECT seq FROM commands WHERE seq <= (SELECT max(seq) FROM commands) - ? AND deadline < ? ORDER BY seq LIMIT ?`, max, now.UnixMicro(), sweepBatch)
+}

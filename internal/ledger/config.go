@@ -8,19 +8,24 @@ import (
 
 // Config bounds the contents of the ledger.
 type Config struct {
-	// MaxAge is how long a finished job, its result and its events are kept.
+	// MaxAge is how long a finished job with its result is kept, and what else has no age of its own.
 	MaxAge time.Duration
+	// Ages are those of other kinds.
+	Ages Ages
+	// Shares are the parts of MaxBytes that belong to a kind.
+	Shares Shares
 	// MinAge is guaranteed: a finished job, its result and its events, and the id of a record, are not removed for
 	// space while they are younger, or younger than MaxAge where that is less. Where they alone take all the space,
 	// nothing more is accepted.
 	MinAge time.Duration
-	// MaxBytes is how large images and database together may grow before the oldest finished jobs are removed.
+	// MaxBytes is how large images and database together may grow before the oldest rows and images are removed of the kinds that
+	// take more than their Shares.
 	// Unfinished jobs are never removed; where their images alone reach it, no more are accepted. The outbox, the
 	// points of sensors, the examples and the ids of records do not count: their limits are OutboxMaxBytes, SensorMaxBytes,
 	// LearnMaxBytes and RememberMax.
 	MaxBytes int64
-	// MaxEvents is how many events are kept.
-	MaxEvents int
+	// MaxEvents is how many events are kept, MaxCommands how many commands that are no longer to be sent.
+	MaxEvents, MaxCommands int
 	// KeepImages keeps a job's image as long as the job. Without it, an image is deleted when its job is done.
 	KeepImages bool
 	// KeepSync keeps the results of recognitions that were answered at once. The ledger does not use it: who answers
@@ -38,7 +43,7 @@ type Config struct {
 	// Remember is how long the ids of records are kept, so that duplicates are recognized; at least the last 100,000
 	// are, whatever their age.
 	Remember time.Duration
-	// RememberMax is how many ids are kept; over it the oldest are removed early. One takes about 140 bytes.
+	// RememberMax is how many ids are kept; over it the oldest are removed early. One takes about 70 bytes.
 	RememberMax int
 	// SensorKeepPoints is how long single values of sensors are kept, SensorKeepMinutes the summaries of their minutes and
 	// insights. SensorMaxBytes is how large values and summaries together may grow before the oldest are removed;
@@ -60,7 +65,9 @@ func DefaultConfig() Config {
 		MaxAge:       7 * 24 * time.Hour,
 		MinAge:       time.Hour,
 		MaxBytes:     2 << 30,
+		Shares:       Shares{Jobs: 40, Results: 10, Records: 15, Events: 5, Images: 25},
 		MaxEvents:    100_000,
+		MaxCommands:  10_000,
 		MaxQueued:    10_000,
 		MinFreeBytes: 64 << 20,
 
@@ -97,6 +104,11 @@ func (c Config) Validate() error {
 	if c.MaxEvents < 1 || c.MaxEvents > 10_000_000 {
 		problem("max_events must be 1 to 10000000, not %d", c.MaxEvents)
 	}
+	if c.MaxCommands < 100 || c.MaxCommands > 1_000_000 {
+		problem("max_commands must be 100 to 1000000, not %d", c.MaxCommands)
+	}
+	errs = append(errs, c.Ages.validate()...)
+	errs = append(errs, c.Shares.validate()...)
 	if c.MaxQueued < 1 || c.MaxQueued > 1_000_000 {
 		problem("max_queued must be 1 to 1000000, not %d", c.MaxQueued)
 	}

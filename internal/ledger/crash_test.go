@@ -119,6 +119,7 @@ const (
 	exampleRemoved  = "removed"
 )
 
+// Every other child has the images of an earlier version to move.
 func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	testutil.SkipIfShort(t, "it kills dozens of processes")
 	times := 30
@@ -129,7 +130,10 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	promises := map[string]*promised{}
-	for range times {
+	for round := range times {
+		if round%2 == 1 {
+			flatten(t, dir)
+		}
 		collectUntilKilled(t, dir, promises)
 	}
 	ended := 0

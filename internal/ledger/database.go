@@ -19,8 +19,11 @@ type database struct {
 	// readers are for single rows, and lists for lists, so that those do not wait for these.
 	readers, lists *sql.DB
 	clock          clocks.Clock
-	storage        *storage
-	images         *imageFiles
+	// opened is the monotonic reading at the start, and formerOpened the time of the start before.
+	opened       time.Duration
+	formerOpened time.Time
+	storage      *storage
+	images       *imageFiles
 	// hold keeps images while a backup is taken.
 	hold imageHold
 	log  *slog.Logger
@@ -28,6 +31,8 @@ type database struct {
 	steps atomic.Pointer[clockSteps]
 	// freed counts what finished or was delivered, for which rows may have been kept.
 	freed atomic.Int64
+	// formerIDs is how many ids of records an earlier version left in a table of its own, at the start; 0 once all have moved.
+	formerIDs atomic.Int64
 	// tag is the end of the ids of jobs; nil where they need none.
 	tag *uuid7.Tag
 	// closing is closed when the ledger is.

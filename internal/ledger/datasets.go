@@ -110,7 +110,8 @@ func (s *Examples) Example(ctx context.Context, dataset, id string) (edgelens.Ex
 }
 
 // Embeddings returns all examples of a dataset with their embeddings, the oldest first. They take 4 bytes a number. Errors:
-// edgelens.ErrNotFound for an unknown dataset, ErrConflict where some embeddings are not of the dataset's extractor yet.
+// edgelens.ErrNotFound for an unknown dataset, ErrConflict where some embeddings are not of the dataset's extractor yet, ErrInvalid
+// where one is damaged.
 func (s *Examples) Embeddings(ctx context.Context, name string) ([]edgelens.Example, error) {
 	all, err := s.embeddings(ctx, name)
 	return all, s.db.explain("read the embeddings of the dataset "+name, err)
@@ -129,11 +130,14 @@ func (s *Examples) embeddings(ctx context.Context, name string) (all []edgelens.
 	for rows.Next() {
 		var blob []byte
 		e, _, err := readExample(rows, &blob)
-		if err == nil {
-			e.Embedding, err = readEmbedding(blob)
-		}
 		if err != nil {
 			return nil, err
+		}
+		if e.Embedding, err = readEmbedding(blob); err == nil {
+			err = checkEmbedding(e.Embedding)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the embedding of the example %s is damaged; remove the example, and add its image again", edgelens.ErrInvalid, e.ID)
 		}
 		if e.Extractor != d.Extractor {
 			return nil, fmt.Errorf("%w: not all embeddings are of the extractor %s with the digest %s; `edgelens dataset embed %s` goes on making them",

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"edgelens"
 )
@@ -201,30 +200,8 @@ func (s *Embeddings) Matching(ctx context.Context, f edgelens.SimilarFilter) (se
 
 // Results returns the results with those Seqs that are there, by Seq.
 func (s *Embeddings) Results(ctx context.Context, seqs []int64) (map[int64]edgelens.StoredResult, error) {
-	found, err := s.results(ctx, seqs)
+	found, err := resultsAt(ctx, s.db.readers, seqs)
 	return found, s.db.explain("look up similar results", err)
-}
-
-func (s *Embeddings) results(ctx context.Context, seqs []int64) (map[int64]edgelens.StoredResult, error) {
-	found := map[int64]edgelens.StoredResult{}
-	for batch := range slices.Chunk(seqs, 100) {
-		args := make([]any, len(batch))
-		for i, seq := range batch {
-			args[i] = seq
-		}
-		rows, err := s.db.readers.QueryContext(ctx, selectResult+` WHERE seq IN (?`+strings.Repeat(`, ?`, len(batch)-1)+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
-		if err := readAll(rows, func() error {
-			result, seq, err := readResult(rows)
-			found[seq] = result
-			return err
-		}); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
 }
 
 // seqsOf returns the numbers that a query selects.

@@ -45,9 +45,9 @@ func (s *storage) explainFile(err error) error {
 	return fmt.Errorf("%w: %s cannot be written (%w)", edgelens.ErrStorage, filepath.Join(s.dir, databaseName), err)
 }
 
-// explainImages wraps an error of writing an image.
-func (s *storage) explainImages(err error) error {
-	explained := datadir.Explain(s.imagesDir, err)
+// explainImages wraps an error of writing an image into a folder.
+func (s *storage) explainImages(folder string, err error) error {
+	explained := datadir.Explain(folder, err)
 	s.setImages(explained)
 	return fmt.Errorf("%w: %w", errImages, explained)
 }

@@ -3,9 +3,11 @@
 package ledger_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -307,6 +309,26 @@ func TestEmbeddingsOfAnotherExtractor(t *testing.T) {
 	must(t, err)
 	equal(t, "embedding", all[1].Embedding, []float32{0, 1, 0})
 	equal(t, "extractor", all[1].Extractor, next)
+}
+
+// An embedding that a disk damaged is never trained on, and the error names its example.
+func TestDamagedEmbeddings(t *testing.T) {
+	for name, damaged := range map[string][]byte{
+		"not a number": {0, 0, 0xc0, 0x7f, 0, 0, 0, 0}, "cut off": {1, 2, 3}, "a part": {0, 0, 0, 0}, "none": {},
+	} {
+		dir := t.TempDir()
+		l := open(t, dir, quiet())
+		addExample(t, l, gate(), "a", "open")
+		e := addExample(t, l, gate(), "b", "closed")
+		db, err := sql.Open("sqlite3", filepath.Join(dir, "ledger.db"))
+		must(t, err)
+		_, err = db.ExecContext(t.Context(), `UPDATE examples SET embedding = ? WHERE id = ?`, damaged, e.ID)
+		must(t, err)
+		must(t, db.Close())
+		if _, err := l.Examples.Embeddings(t.Context(), "gate"); !errors.Is(err, edgelens.ErrInvalid) || !strings.Contains(err.Error(), e.ID) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // Neither age nor a lack of space for results removes examples.

@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +56,55 @@ func (l *Ledger) FillDisk() {
 	}
 }
 
+// FailFolder has a folder of images fail to be listed, as on a broken disk, until the test ends.
+func FailFolder(t testing.TB, folder string) {
+	openFolder = func(name string) (*os.File, error) {
+		if filepath.Base(name) == folder {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EIO}
+		}
+		return os.Open(name)
+	}
+	t.Cleanup(func() { openFolder = os.Open })
+}
+
+// Tidy removes and moves images as after the start, perhaps beside that.
+func (l *Ledger) Tidy(ctx context.Context) { l.Images.tidy(ctx) }
+
+// ImageFolder returns the name of the folder of an image.
+var ImageFolder = imageFolder
+
+// IsImageFolder reports whether a name is that of a folder of images.
+func IsImageFolder(name string) bool { return folderForm.MatchString(name) }
+
+// TestImages are files of images without rows.
+type TestImages struct{ files *imageFiles }
+
+// NewTestImages are files in a folder.
+func NewTestImages(dir string) *TestImages {
+	return &TestImages{newImageFiles(&storage{dir: dir, imagesDir: dir, log: slog.New(slog.DiscardHandler)}, slog.New(slog.DiscardHandler))}
+}
+
+// WriteAndRemove writes an image, reads it, and removes it.
+func (i *TestImages) WriteAndRemove(id string, image []byte) error {
+	defer i.files.begin(id)()
+	if err := i.files.write(id, image); err != nil {
+		return err
+	}
+	_, err := i.files.read(id)
+	i.files.remove(id)
+	return err
+}
+
+// MoveAll moves the images of an earlier version, all of which are wanted, without pauses, and returns how many.
+func (i *TestImages) MoveAll() (moved int, err error) {
+	walk := &imageWalk{files: i.files, wanted: func(string) (bool, error) { return true, nil }, pause: func() error { return nil }}
+	err = walk.run()
+	return walk.moved, errors.Join(err, walk.failed)
+}
+
+// Sync makes what was written durable.
+func (i *TestImages) Sync() error { return i.files.sync() }
+
 // Pragma returns a setting or a measure of the connection that writes.
 func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err error) {
 	err = l.db.writer.conn.QueryRowContext(ctx, `PRAGMA `+name).Scan(&value)
@@ -63,18 +114,27 @@ func (l *Ledger) Pragma(ctx context.Context, name string) (value string, err err
 // Probe runs one check of the storage.
 func (l *Ledger) Probe(ctx context.Context) bool { return l.prober.probe(ctx) }
 
-// SeenBytes is the assumed size of the id of a record.
-const SeenBytes = seenBytes
+// IDBytes is the assumed size of the id of a record.
+const IDBytes = idBytes
 
-// AddSeen adds that many ids of records at a time.
+// AddSeen adds that many ids of records, a microsecond apart from a time on.
 func (l *Ledger) AddSeen(ctx context.Context, n int, at time.Time) error {
 	return l.db.write(ctx, func(c *change) error {
 		_, err := c.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-			INSERT INTO seen (id, at) SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(2)) || '-' || hex(randomblob(6))), ? FROM n`,
+			INSERT INTO record_ids (id, at) SELECT randomblob(16), ? + i FROM n`,
 			n, at.UnixMicro())
 		return err
 	})
 }
+
+// FormerIDs returns how many ids of records are still to be moved, at most, and whether there is a table for them.
+func (l *Ledger) FormerIDs(ctx context.Context) (left int64, table bool, err error) {
+	err = l.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'seen')`).Scan(&table)
+	return l.db.formerIDs.Load(), table, err
+}
+
+// CompactID returns the id of a record as it is stored.
+var CompactID = compactID
 
 // MoveFormerImages moves the images of a former version.
 var MoveFormerImages = moveFormerImages

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,9 @@ type Filling struct {
 	// Devices is how many terminals there are.
 	Devices int
 	Seed    uint64
+	// Spoil is the name of an index that is replaced by one which finds nothing by the columns of the former, to see what that costs;
+	// "" for none.
+	Spoil string
 	// Progress is called now and then with the number of items so far; nil for no call.
 	Progress func(items int)
 }
@@ -34,32 +38,61 @@ type Filling struct {
 // fillBatch is how many items share a transaction.
 const fillBatch = 5000
 
-// Fill adds a history to the ledger in dir, which no process may use, for benchmarks. It keeps no images, and nothing is
-// undelivered. Interrupted, it leaves a part.
-func Fill(ctx context.Context, dir string, f Filling) (err error) {
+// fillPragmas have nothing written twice, and keep the pages of indexes in memory: what is interrupted is thrown away.
+const fillPragmas = `PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -524288`
+
+// Fill adds a history to the ledger in dir, which no process may use, for benchmarks, and returns the size of its file in bytes. It
+// keeps no images, and nothing is undelivered. Interrupted, it leaves a part, which may be damaged.
+func Fill(ctx context.Context, dir string, f Filling) (bytes int64, err error) {
 	if err := datadir.Make(dir); err != nil {
-		return fmt.Errorf("fill the ledger: %w", err)
+		return 0, fmt.Errorf("fill the ledger: %w", err)
 	}
-	db, _, err := openWriter(ctx, filepath.Join(dir, databaseName), checkTime)
+	path := filepath.Join(dir, databaseName)
+	db, _, err := openWriter(ctx, path, checkTime)
 	if err != nil {
-		return fmt.Errorf("fill the ledger: %w", err)
+		return 0, fmt.Errorf("fill the ledger: %w", err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, `PRAGMA synchronous = OFF`); err != nil {
-		return fmt.Errorf("fill the ledger: %w", err)
+	if err := errors.Join(f.fill(ctx, db), db.Close()); err != nil {
+		return 0, fmt.Errorf("fill the ledger: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, fmt.Errorf("fill the ledger: %w", err)
+	}
+	return info.Size(), nil
+}
+
+func (f Filling) fill(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, fillPragmas); err != nil {
+		return err
+	}
+	if err := f.spoil(ctx, db); err != nil {
+		return err
 	}
 	random := rand.New(rand.NewPCG(f.Seed, 1))
 	for done := 0; done < f.Items; {
 		n := min(fillBatch, f.Items-done)
 		if err := f.batch(ctx, db, random, done, n); err != nil {
-			return fmt.Errorf("fill the ledger: %w", err)
+			return err
 		}
 		done += n
 		if f.Progress != nil {
 			f.Progress(done)
 		}
 	}
-	_, err = db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return nil
+}
+
+// spoil replaces the index that is to be spoiled.
+func (f Filling) spoil(ctx context.Context, db *sql.DB) error {
+	if f.Spoil == "" {
+		return nil
+	}
+	var table string
+	if err := db.QueryRowContext(ctx, `SELECT tbl_name FROM sqlite_schema WHERE type = 'index' AND name = ?`, f.Spoil).Scan(&table); err != nil {
+		return fmt.Errorf("find the index %q: %w", f.Spoil, err)
+	}
+	_, err := db.ExecContext(ctx, `DROP INDEX "`+f.Spoil+`"; CREATE INDEX "`+f.Spoil+`" ON "`+table+`" (seq)`)
 	return err
 }
 
@@ -128,7 +161,7 @@ func (f Filling) item(ctx context.Context, tx *sql.Tx, random *rand.Rand, item i
 			filledRow{`INSERT INTO records (id, dialect, device, kind, record_key, passed, person_id, person_name, person_type, person_code, verdict, captured_at, received_at, retained, image_sha256, image_bytes, reason)
 				VALUES (?, 'fungxi', ?, ?, ?, 1, ?, ?, '', '', ?, ?, ?, 0, ?, ?, '')`,
 				[]any{r.ID, r.Device, edgelens.RecordVerified, fmt.Sprint(item), fmt.Sprint(random.IntN(2000)), "A person with a name", `{"VerifyStatus":"1","similarity1":"87.5"}`, at.UnixMicro(), at.UnixMicro(), image, 90_000}},
-			filledRow{`INSERT INTO seen (id, at) VALUES (?, ?)`, []any{r.ID, at.UnixMicro()}},
+			filledRow{`INSERT INTO record_ids (id, at) VALUES (?, ?)`, []any{compactID(r.ID), at.UnixMicro()}},
 			filledRow{`INSERT INTO deliveries (result_id, sink, attempts, delivered_at) VALUES (?, 'event', 1, ?)`, []any{r.ID, at.UnixMicro()}})
 	}
 	return execAll(ctx, tx, statements)

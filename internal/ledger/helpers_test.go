@@ -6,13 +6,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +68,19 @@ func steady(now func() time.Time) func(*ledger.Parts) {
 		t := now().Round(0)
 		return clocks.Reading{Wall: t, Monotonic: t.Sub(time.Unix(0, 0))}
 	})
+}
+
+// aMinuteLater replaces the clock by one that is a minute later as soon as the ledger is open, when jobs of a former process
+// may be started.
+func aMinuteLater(p *ledger.Parts) {
+	system, calls := clocks.System(), atomic.Int64{}
+	p.Clock = func() clocks.Reading {
+		now := system()
+		if calls.Add(1) > 1 {
+			now.Wall, now.Monotonic = now.Wall.Add(time.Minute), now.Monotonic+time.Minute
+		}
+		return now
+	}
 }
 
 func open(t testing.TB, dir string, config ledger.Config, change ...func(*ledger.Parts)) *ledger.Ledger {
@@ -169,17 +185,42 @@ func resultOf(label string, probability float64) *edgelens.Result {
 	}
 }
 
-// filesIn returns the names of the files in a folder of the ledger.
+// filesIn returns the names of the files in the folder of images of a ledger, wherever they are in it.
 func filesIn(t testing.TB, dir string) map[string]bool {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, "images"))
-	must(t, err)
 	names := map[string]bool{}
-	for _, entry := range entries {
-		names[entry.Name()] = true
+	for path := range imagePaths(t, dir) {
+		names[filepath.Base(path)] = true
 	}
 	return names
 }
+
+// imagePaths returns the paths of the files in the folder of images of a ledger, below it.
+func imagePaths(t testing.TB, dir string) map[string]bool {
+	t.Helper()
+	root, paths := filepath.Join(dir, "images"), map[string]bool{}
+	must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			return nil
+		}
+		if err == nil && !entry.IsDir() {
+			paths[path[len(root)+1:]] = true
+		}
+		return err
+	}))
+	return paths
+}
+
+// flatten moves the images of a ledger to where an earlier version wrote them.
+func flatten(t testing.TB, dir string) {
+	t.Helper()
+	for path := range imagePaths(t, dir) {
+		must(t, os.Rename(filepath.Join(dir, "images", path), filepath.Join(dir, "images", filepath.Base(path))))
+	}
+}
+
+// today is the folder of the images of today.
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
 func allEvents(t testing.TB, l *ledger.Ledger) []edgelens.Event {
 	t.Helper()

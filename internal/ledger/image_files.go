@@ -2,19 +2,20 @@ package ledger
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
+	"syscall"
 )
 
 // tempSuffix marks an incomplete image.
 const tempSuffix = ".tmp"
 
-// imageFiles is the folder of the encoded images: a file for each job with an image and for each example, named by its id.
+// imageFiles are the files of the encoded images, one for each job with an image and for each example, named by its id, in
+// folders by day. Those that an earlier version wrote directly into dir are read there until imageWalk has moved them. It is
+// safe for use by many goroutines.
 type imageFiles struct {
 	dir     string
 	storage *storage
@@ -25,26 +26,32 @@ type imageFiles struct {
 	mu sync.Mutex
 	// pending are the images whose rows are not durable yet.
 	pending map[string]bool
+	imageFolders
 }
 
-// newImageFiles returns the folder, which need not be there yet.
+// newImageFiles returns the files in the folder of the images, which need not be there yet.
 func newImageFiles(storage *storage, log *slog.Logger) *imageFiles {
 	create := func(name string) (*os.File, error) {
 		return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
-	return &imageFiles{dir: storage.imagesDir, storage: storage, log: log, create: create, pending: map[string]bool{}}
+	return &imageFiles{dir: storage.imagesDir, storage: storage, log: log, create: create, pending: map[string]bool{}, imageFolders: newImageFolders()}
 }
 
 // begin announces an image that is to be written, and for which there is no row yet; settled must follow, once there is a
-// durable one, or never will be.
+// durable one, or never will be. Its folder stays meanwhile.
 func (f *imageFiles) begin(id string) (settled func()) {
+	folder := imageFolder(id)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pending[id] = true
+	f.users[folder]++
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.pending, id)
+		if f.users[folder]--; f.users[folder] == 0 {
+			delete(f.users, folder)
+		}
 	}
 }
 
@@ -54,7 +61,11 @@ func (f *imageFiles) isPending(id string) bool {
 	return f.pending[id]
 }
 
-func (f *imageFiles) file(id string) string { return filepath.Join(f.dir, id) }
+// file is where an image is written to.
+func (f *imageFiles) file(id string) string { return filepath.Join(f.dir, imageFolder(id), id) }
+
+// formerFile is where an earlier version wrote an image to.
+func (f *imageFiles) formerFile(id string) string { return filepath.Join(f.dir, id) }
 
 // write writes an image atomically. It is durable after sync, which one call does for many. The error is errImages where
 // the database is unaffected.
@@ -63,29 +74,38 @@ func (f *imageFiles) write(id string, image []byte) error {
 	if err == nil {
 		err = f.writeFile(id, image)
 	}
-	return f.explain(err)
+	return f.explain(imageFolder(id), err)
 }
 
-// sync makes the folder's entries durable. The error is errImages where the database is unaffected.
-func (f *imageFiles) sync() error { return f.explain(syncDir(f.dir)) }
-
-func (f *imageFiles) explain(err error) error {
-	if f.storage.imagesAlone(err) {
-		return f.storage.explainImages(err)
+// explain wraps an error of writing into a folder.
+func (f *imageFiles) explain(folder string, err error) error {
+	if !f.storage.imagesAlone(err) {
+		return err
 	}
-	return err
+	path := filepath.Join(f.dir, folder)
+	if _, missing := os.Lstat(path); missing != nil {
+		path = f.dir
+	}
+	return f.storage.explainImages(path, err)
 }
 
 func (f *imageFiles) writeFile(id string, image []byte) error {
-	temp := f.file(id) + tempSuffix
-	err := f.writeTemp(temp, image)
+	folder, temp := imageFolder(id), f.file(id)+tempSuffix
+	err := f.enterFolder(folder)
+	if err == nil {
+		err = f.writeTemp(temp, image)
+	}
 	if err == nil {
 		err = os.Rename(temp, f.file(id))
 	}
 	if err != nil {
 		os.Remove(temp)
+		return err
 	}
-	return err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unsynced[folder] = true
+	return nil
 }
 
 func (f *imageFiles) writeTemp(name string, image []byte) error {
@@ -100,59 +120,40 @@ func (f *imageFiles) writeTemp(name string, image []byte) error {
 	return errors.Join(err, temp.Close())
 }
 
-func (f *imageFiles) read(id string) ([]byte, error) { return os.ReadFile(f.file(id)) }
+// read returns an image; its error is an fs.ErrNotExist where there is none.
+func (f *imageFiles) read(id string) ([]byte, error) { return find(f, id, os.ReadFile) }
 
-// remove deletes an image without a row. Where that fails, the next Open retries.
+// open opens an image; its error is an fs.ErrNotExist where there is none.
+func (f *imageFiles) open(id string) (*os.File, error) { return find(f, id, os.Open) }
+
+// find uses an image wherever it is.
+func find[T any](f *imageFiles, id string, use func(path string) (T, error)) (T, error) {
+	// The first again: it may have been moved there meanwhile.
+	for _, path := range []string{f.file(id), f.formerFile(id), f.file(id)} {
+		found, err := use(path)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return found, err
+		}
+	}
+	var none T
+	return none, &fs.PathError{Op: "open", Path: f.file(id), Err: fs.ErrNotExist}
+}
+
+// remove deletes an image without a row, and its folder where that is empty and of another day. Where that fails, the next
+// Open retries.
 func (f *imageFiles) remove(id string) {
-	if err := f.removeFile(id); err != nil {
+	// In this order: an image is moved from the first to the second, and is never at neither.
+	if err := errors.Join(removeFile(f.formerFile(id)), removeFile(f.file(id))); err != nil {
 		f.log.Warn("deleting an image failed, retried at the next start", "id", id, "error", err)
 	}
+	f.leaveFolder(imageFolder(id))
 }
 
 // removeFile deletes a file; a missing one is no error.
-func (f *imageFiles) removeFile(name string) error {
-	err := os.Remove(f.file(name))
-	if errors.Is(err, fs.ErrNotExist) {
+func removeFile(path string) error {
+	err := os.Remove(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err
-}
-
-// removeOthers deletes every file that is not the image of an id for which wanted is true, and calls removed for each. It
-// may run while images are written. After every leftoverBatch files it calls pause, and ends with its error.
-func (f *imageFiles) removeOthers(wanted func(id string) (bool, error), pause func() error, removed func()) error {
-	dir, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for {
-		names, err := dir.Readdirnames(leftoverBatch)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			id := strings.TrimSuffix(name, tempSuffix)
-			// In this order: what has a row by the time that it is not pending any more is wanted.
-			keep := f.isPending(id)
-			if !keep && id == name {
-				if keep, err = wanted(id); err != nil {
-					return err
-				}
-			}
-			if keep {
-				continue
-			}
-			if err := f.removeFile(name); err != nil {
-				return err
-			}
-			removed()
-		}
-		if err := pause(); err != nil {
-			return err
-		}
-	}
 }

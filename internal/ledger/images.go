@@ -112,7 +112,37 @@ func (s *Images) dropAll(ctx context.Context, jobs []dueRow) error {
 	})
 }
 
-// dueImages finds the finished jobs with an image.
+// removeOld deletes a batch of the kept images of jobs that were accepted before those that finished at the given moment, and
+// returns how many. The jobs stay.
+func (s *Images) removeOld(ctx context.Context, before int64) (int, error) {
+	if !s.keep {
+		return 0, nil // each is still needed
+	}
+	last, err := s.lastFinished(ctx, before)
+	if err != nil {
+		return 0, err
+	}
+	jobs, err := s.due.next(ctx, last+1, sweepBatch, math.MaxInt64)
+	if err != nil {
+		return 0, err
+	}
+	return len(jobs), s.dropAll(ctx, jobs)
+}
+
+// lastFinished returns the seq of the last job that finished before the given moment; 0 for none.
+func (s *Images) lastFinished(ctx context.Context, before int64) (seq int64, err error) {
+	spans := s.db.clockSteps().before(before)
+	for i := len(spans) - 1; i >= 0; i-- {
+		err = s.db.readers.QueryRowContext(ctx, `SELECT seq FROM jobs WHERE kept_since IS NOT NULL AND kept_since >= ? AND kept_since < ? ORDER BY kept_since DESC LIMIT 1`,
+			spans[i].from, spans[i].until).Scan(&seq)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return seq, err
+		}
+	}
+	return 0, nil
+}
+
+// dueImages finds the finished jobs with an image, in the order in which they were accepted: by an index that has no others.
 func dueImages(db *database) *dueScan {
-	return &dueScan{db: db, moved: true, table: "jobs", at: "kept_since", which: "finished_at IS NOT NULL AND image = 1 AND kept_since IS NOT NULL AND ", free: jobIsDelivered, id: "id", imageBytes: "bytes"}
+	return &dueScan{db: db, table: "jobs INDEXED BY jobs_with_old_image", at: "seq", which: "finished_at IS NOT NULL AND image = 1 AND ", free: jobIsDelivered, id: "id", imageBytes: "bytes"}
 }

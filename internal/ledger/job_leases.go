@@ -21,11 +21,12 @@ const CodePoison = "poison"
 // instead.
 //
 // Jobs with an earlier attempt without an outcome run one at a time: when the program crashes again, that job is the
-// cause. The others wait.
+// cause. The others wait. One that was started within a minute of the opening before this one is started from 5 s after
+// this one, so that it is not under way again when the program ends again at once.
 //
 // Errors: edgelens.ErrNotFound, also for a job that is held since a restore, and edgelens.ErrFinished where there is nothing left to do, whether the job was done before or
-// by this call; the job is then returned as it is. *edgelens.Busy where a waiting job cannot start within 2 s; no
-// attempt is counted then.
+// by this call; the job is then returned as it is. *edgelens.Busy where a waiting job cannot start within 2 s, or at
+// once where the ledger must be open longer; no attempt is counted then.
 func (s *Jobs) Start(ctx context.Context, id string) (job edgelens.Job, image []byte, err error) {
 	job, image, err = s.start(ctx, id)
 	return job, image, s.db.explain("start job "+id, err)
@@ -81,6 +82,9 @@ func (s *Jobs) begin(ctx context.Context, id string) (job jobRow, refusal *edgel
 				return s.end(c, &job.Job, ending{status: edgelens.JobFailed, err: refusal}, now)
 			}
 			if job.Status == edgelens.JobRunning {
+				if err := s.db.tooEarly(&job.Job, c.begun.Monotonic); err != nil {
+					return err
+				}
 				if ahead = s.poisonCandidate.become(id); ahead != nil {
 					return nil
 				}

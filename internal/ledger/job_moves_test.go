@@ -66,7 +66,7 @@ func TestEveryTransitionInEveryState(t *testing.T) {
 		for name, move := range moves {
 			t.Run(string(from)+", "+name, func(t *testing.T) {
 				dir := t.TempDir()
-				l := open(t, dir, quiet())
+				l := open(t, dir, quiet(), aMinuteLater)
 				id := accept(t, l, func(s *edgelens.JobSpec) { s.Deadline = long }).ID
 				for _, step := range way {
 					must(t, moves[step](t, l, id))
@@ -149,11 +149,11 @@ func TestOnlyOneTerminalStateWins(t *testing.T) {
 
 func TestThirdStartFailsTheJob(t *testing.T) {
 	dir := t.TempDir()
-	l := open(t, dir, quiet())
+	l := open(t, dir, quiet(), aMinuteLater)
 	id := accept(t, l).ID
 	equal(t, "first start", start(t, l, id).Attempts, 1)
 	closeLedger(t, l) // the program dies with the job running
-	l = open(t, dir, quiet())
+	l = open(t, dir, quiet(), aMinuteLater)
 	equal(t, "second start", start(t, l, id).Attempts, 2)
 	job, image, err := l.Jobs.Start(t.Context(), id)
 	if !errors.Is(err, edgelens.ErrFinished) || image != nil {
@@ -167,14 +167,52 @@ func TestThirdStartFailsTheJob(t *testing.T) {
 	}
 }
 
+// A job that was under way at several ends of the service in a row, as at power cuts, is not started again, and does not fail,
+// until the service has run for a while. One that a service had started that ran for long is started again at once.
+func TestJobUnderWayAtManyPowerCuts(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var l *ledger.Ledger
+	restart := func() {
+		l = open(t, dir, quiet(), steady(func() time.Time { return now }))
+	}
+	restart()
+	now = now.Add(2 * time.Second)
+	early := accept(t, l).ID
+	start(t, l, early)
+	now = now.Add(time.Hour)
+	late := accept(t, l).ID
+	start(t, l, late)
+	must(t, l.Close())
+	restart()
+	equal(t, "attempts of the one that was started late", start(t, l, late).Attempts, 2)
+	must(t, l.Jobs.Finish(t.Context(), late, resultOf("cat", 0.5)))
+	for range 4 {
+		for _, after := range []time.Duration{0, 2 * time.Second, 2 * time.Second} {
+			now = now.Add(after)
+			_, _, err := l.Jobs.Start(t.Context(), early)
+			var busy *edgelens.Busy
+			if !errors.As(err, &busy) || busy.RetryAfter < time.Second || busy.RetryAfter > 5*time.Second {
+				t.Errorf("start %v later: %v, want a *Busy of 1 to 5 s", after, err)
+			}
+		}
+		equal(t, "attempts", jobOf(t, l, early).Attempts, 1)
+		must(t, l.Close())
+		restart()
+	}
+	now = now.Add(5 * time.Second)
+	equal(t, "attempts once it has run for a while", start(t, l, early).Attempts, 2)
+	must(t, l.Jobs.Finish(t.Context(), early, resultOf("cat", 0.5)))
+}
+
 // Jobs that ran beside one that crashes the program do not fail as poison, however often the same ones start together.
 func TestOnlyPoisonJobFails(t *testing.T) {
 	dir := t.TempDir()
-	l := open(t, dir, quiet())
+	l := open(t, dir, quiet(), aMinuteLater)
 	poison, others := accept(t, l).ID, acceptMany(t, l, 3)
 	crash := func() {
 		must(t, l.Close())
-		l = open(t, dir, quiet())
+		l = open(t, dir, quiet(), aMinuteLater)
 	}
 	for _, id := range append([]string{poison}, others...) {
 		start(t, l, id)
@@ -248,7 +286,7 @@ func TestStartWithoutImageFails(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, quiet())
 	id := accept(t, l).ID
-	removeFile(t, dir, "images", id)
+	removeFile(t, dir, "images", today(), id)
 	job, _, err := l.Jobs.Start(t.Context(), id)
 	if !errors.Is(err, edgelens.ErrFinished) {
 		t.Errorf("start: %v, want edgelens.ErrFinished", err)

@@ -7,6 +7,14 @@ import (
 	"edgelens"
 )
 
+const (
+	// earlyEnd is the age of a program up to which its end is no evidence against the images that were under way. At power cuts
+	// in a row, those of the first are started again at once, and are under way at the second, too.
+	earlyEnd = time.Minute
+	// retryFrom is how long after the start of the program such a job is started again.
+	retryFrom = 5 * time.Second
+)
+
 // poisonTimeout is how long Start waits its turn for a job whose last attempt has no outcome, before it returns
 // edgelens.Busy. A worker of another node waits for 3 s.
 const poisonTimeout = 2 * time.Second
@@ -38,6 +46,16 @@ func (p *poisonCandidate) clear(id string) {
 		close(p.gone)
 		p.id = ""
 	}
+}
+
+// tooEarly returns the error of a job that was started early by the former program and that this one would start early, with
+// the time until it may be started.
+func (db *database) tooEarly(job *edgelens.Job, now time.Duration) error {
+	age, sinceOpen := job.StartedAt.Sub(db.formerOpened), now-db.opened
+	if age > earlyEnd || sinceOpen >= retryFrom {
+		return nil
+	}
+	return &edgelens.Busy{RetryAfter: max(retryFrom-sinceOpen, minRetry), Reason: "the job was under way when the service ended soon after its start; it is started again once the service has run for a while"}
 }
 
 // await waits until ahead is closed; closing ends it with the ledger.

@@ -3,7 +3,7 @@
 //
 //	<dir>/ledger.db     the database (with -wal and -shm beside it)
 //	<dir>/ledger.lock   held by the process that uses the folder
-//	<dir>/images/     one file for each job that is not done, and for each example, named by its id
+//	<dir>/images/DAY/   one file for each job that is not done, and for each example, named by its id, in folders by day
 //	<dir>/corrupt-*/    damaged ledgers that were set aside, the newest three
 //
 // A job is queued, then running, then in one of four terminal states, which it reaches exactly once.
@@ -125,7 +125,7 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 	storage := &storage{dir: dir, imagesDir: filepath.Join(dir, imagesName), minFree: config.MinFreeBytes, log: parts.Log}
 	l := &Ledger{
 		config:   config,
-		db:       &database{clock: parts.Clock, storage: storage, images: newImageFiles(storage, parts.Log), log: parts.Log, closing: make(chan struct{})},
+		db:       &database{clock: parts.Clock, opened: parts.Clock().Monotonic, storage: storage, images: newImageFiles(storage, parts.Log), log: parts.Log, closing: make(chan struct{})},
 		watchers: newWatchers(),
 		space:    &space{config: config, log: parts.Log},
 		chaining: parts.Chains,
@@ -142,7 +142,9 @@ func Open(ctx context.Context, dir string, config Config, parts Parts) (*Ledger,
 	l.stop = stop
 	l.background.Go(func() { l.sweeper.run(working) })
 	l.background.Go(func() { l.prober.run(working) })
-	l.background.Go(func() { l.Images.removeLeftovers(working) })
+	l.background.Go(func() { l.Images.tidy(working) })
+	l.background.Go(func() { l.sweeper.identities.moveFormer(working) })
+	l.background.Go(func() { l.db.countKept(working) })
 	if l.unchecked {
 		l.background.Go(func() { l.checkBeside(working) })
 	}
@@ -167,6 +169,11 @@ func (l *Ledger) open(ctx context.Context) error {
 	if l.takenAt, l.restoredAt, err = lastRestore(ctx, l.db.readers); err != nil {
 		return err
 	}
+	former, err := countFormerIDs(ctx, l.db.readers)
+	if err != nil {
+		return err
+	}
+	l.db.formerIDs.Store(former)
 	l.newStores()
 	return nil
 }
@@ -184,6 +191,11 @@ func (l *Ledger) openFolder() (err error) {
 		return err
 	}
 	if l.lock, err = lock(filepath.Join(dir, lockName)); err != nil {
+		return err
+	}
+	if l.db.formerOpened, err = noteOpening(l.lock, l.db.now()); errors.Is(err, fs.ErrPermission) {
+		l.db.log.Warn("the ledger's lock file belongs to another user, so that its time cannot be set: an image that is recognized at two power cuts in a row may count as one that crashes the service", "file", l.lock.Name())
+	} else if err != nil {
 		return err
 	}
 	return removeTemporary(dir)
@@ -241,7 +253,7 @@ func (l *Ledger) openImages() error {
 	if err := moveFormerImages(dir); err != nil {
 		return fmt.Errorf("move the images from %s to %s: %w", formerImagesName, imagesName, datadir.Explain(filepath.Join(dir, formerImagesName), err))
 	}
-	l.db.storage.setImages(l.db.storage.checkImages())
+	l.db.storage.setImages(l.db.storage.checkImages(l.db.now()))
 	return syncDir(dir)
 }
 
@@ -262,7 +274,7 @@ func (l *Ledger) openWriter(ctx context.Context) error {
 	l.db.steps.Store(&steps)
 	follower := &clockFollower{clock: l.db.clock, log: l.db.log, steps: &l.db.steps, followed: l.db.clock()}
 	l.db.writer = newWriter(conn, follower.begin, l.db.images.sync, l.watchers.announce, l.db.storage.noteWrite)
-	l.prober = &prober{storage: l.db.storage, writer: l.db.writer, opened: opened}
+	l.prober = &prober{storage: l.db.storage, writer: l.db.writer, opened: opened, now: l.db.now}
 	return nil
 }
 

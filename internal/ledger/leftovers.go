@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"math"
 	"time"
 )
@@ -13,26 +15,34 @@ const (
 	leftoverPause = 5 * time.Millisecond
 )
 
-// removeLeftovers deletes, beside other work, the images that are not needed: those of finished jobs where they are not
-// kept any more, and what a crash left between a file and its row, which is an image that is incomplete, or whose job or
-// example was never accepted, or whose job is done. Where that fails, the next start tries it again.
-func (s *Images) removeLeftovers(ctx context.Context) {
+// tidy deletes, beside other work, the images that are not needed: those of finished jobs where they are not kept any more,
+// and what a crash left between a file and its row, which is an image that is incomplete, or whose job or example was never
+// accepted, or whose job is done. It moves the images of an earlier version into folders. Where that fails, the next start
+// tries it again.
+func (s *Images) tidy(ctx context.Context) {
 	dropped, err := s.dropFormerlyKept(ctx)
 	if dropped > 0 {
 		s.db.log.Info("removed images of finished jobs, which are not kept (ledger.keep_images)", "images", dropped)
 	}
-	removed := 0
+	walk := &imageWalk{files: s.db.images, pause: func() error { return pause(ctx, leftoverPause) }, wanted: func(id string) (wanted bool, err error) {
+		err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
+		return wanted, err
+	}}
 	if err == nil {
-		err = s.db.images.removeOthers(func(id string) (wanted bool, err error) {
-			err = s.db.readers.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND image = 1) OR EXISTS (SELECT 1 FROM examples WHERE id = ?1)`, id).Scan(&wanted)
-			return wanted, err
-		}, func() error { return pause(ctx, leftoverPause) }, func() { removed++ })
+		err = walk.run()
 	}
-	if removed > 0 {
-		s.db.log.Info("removed leftover files of a crash", "folder", s.db.images.dir, "files", removed)
+	folder := slog.String("folder", s.db.images.dir)
+	if walk.moved > 0 {
+		s.db.log.Info("moved images into folders by day", folder, "images", walk.moved)
 	}
-	if err != nil && ctx.Err() == nil {
-		s.db.log.Warn("removing images that are not needed failed, retried at the next start", "folder", s.db.images.dir, "error", err)
+	if walk.removed > 0 {
+		s.db.log.Info("removed leftover files of a crash", folder, "files", walk.removed)
+	}
+	if walk.foreign > 0 {
+		s.db.log.Warn("the folder of images has files or folders that are not of edgelens, and stay: move them away", folder, "number", walk.foreign, "first", walk.firstForeign)
+	}
+	if err = errors.Join(err, walk.failed); err != nil && ctx.Err() == nil {
+		s.db.log.Warn("removing or moving images failed, retried at the next start", folder, "error", err)
 	}
 }
 

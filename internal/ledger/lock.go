@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"edgelens"
 )
@@ -24,4 +25,14 @@ func lock(file string) (*os.File, error) {
 		return nil, fmt.Errorf("%w; stop that one, or give this one another data_dir", edgelens.ErrInUse)
 	}
 	return nil, err
+}
+
+// noteOpening makes the time of the lock file that of this opening, and returns that of the one before. It is as durable as the
+// next write of the database. An fs.ErrPermission is for a file of another user, which has a time nevertheless.
+func noteOpening(f *os.File, now time.Time) (former time.Time, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), os.Chtimes(f.Name(), now, now)
 }

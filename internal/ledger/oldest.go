@@ -35,12 +35,20 @@ func (db *database) oldest(ctx context.Context, query string, args ...any) (time
 
 // oldestOf is oldest for a time that the steps are to be counted for.
 func (db *database) oldestOf(ctx context.Context, steps clockSteps, query string, args ...any) (time.Duration, error) {
-	var created int64
+	age, _, err := db.ageOf(ctx, steps, query, args...)
+	return age, err
+}
+
+// ageOf is oldestOf; found is false without a row, or a time in it.
+func (db *database) ageOf(ctx context.Context, steps clockSteps, query string, args ...any) (age time.Duration, found bool, err error) {
+	var created sql.NullInt64
 	switch err := db.readers.QueryRowContext(ctx, query, args...).Scan(&created); {
 	case errors.Is(err, sql.ErrNoRows):
-		return 0, nil
+		return 0, false, nil
 	case err != nil:
-		return 0, err
+		return 0, false, err
+	case !created.Valid:
+		return 0, false, nil
 	}
-	return max(0, db.now().Sub(time.UnixMicro(steps.moved(created)))), nil
+	return max(0, db.now().Sub(time.UnixMicro(steps.moved(created.Int64)))), true, nil
 }

@@ -115,7 +115,7 @@ func TestDamagedDatabaseIsSetAside(t *testing.T) {
 			kept, err := os.ReadFile(filepath.Join(aside[0], "ledger.db"))
 			must(t, err)
 			equal(t, "the damaged file is untouched", bytes.Equal(kept, damaged), true)
-			if _, err := os.Stat(filepath.Join(aside[0], "images", job.ID)); err != nil {
+			if _, err := os.Stat(filepath.Join(aside[0], "images", today(), job.ID)); err != nil {
 				t.Errorf("its image: %v", err)
 			}
 		})

@@ -24,6 +24,8 @@ type prober struct {
 	writer  *writer
 	// opened is the database's file as of the start.
 	opened os.FileInfo
+	// now is the time by which images are written.
+	now func() time.Time
 }
 
 // run checks periodically until ctx ends.
@@ -47,7 +49,7 @@ func (p *prober) run(ctx context.Context) {
 // probe checks once that files can be written, and reports whether they can. Without a known error it creates and
 // removes two empty files; otherwise it writes to the database.
 func (p *prober) probe(ctx context.Context) bool {
-	p.storage.setImages(p.storage.checkImages())
+	p.storage.setImages(p.storage.checkImages(p.now()))
 	err := p.checkIdentity()
 	if err == nil {
 		err = datadir.CheckFolder(p.storage.dir)

@@ -81,7 +81,7 @@ var scansAllowed = map[string]string{
 	"FROM examples WHERE result_id IN (SELECT r.id":   "an erasure on request",
 	"SELECT seq FROM events WHERE subject IN":         "an erasure on request; ledger.max_events bounds it",
 	"FROM results ORDER BY seq DESC LIMIT 1 OFFSET":   "similarity.max_vectors bounds it",
-	"INSERT INTO seen (id, at) SELECT lower(hex(":     "a helper of tests",
+	"INSERT INTO record_ids (id, at) SELECT random":   "a helper of tests",
 	"DELETE FROM outbox; DELETE FROM jobs;":           "a helper of tests",
 	"SELECT seq, 0 FROM (SELECT seq, created_at":      "a page of a list, whose looks are bounded",
 	"SELECT seq, 0 FROM (SELECT seq, ":                "a page of a list, whose looks are bounded",
@@ -91,7 +91,7 @@ var scansAllowed = map[string]string{
 
 // smallTables have a row for each device, key, series or the like, or a bounded number of rows, and may be read whole.
 var smallTables = []string{"devices", "keys", "certificates", "enrolment_tokens", "chains", "device_keys", "clock_steps", "restores", "outbox_totals", "job_totals",
-	"sensor_totals", "sensor_series", "insights", "sqlite_schema", "sqlite_sequence", "goose_db_version", "datasets", "example_totals", "examples",
+	"sensor_totals", "record_id_totals", "kept_totals", "sensor_series", "insights", "sqlite_schema", "sqlite_sequence", "goose_db_version", "datasets", "example_totals", "examples",
 	"states", "state_changes", "embeddings", "embeddings_deleted", "embeddings_state"}
 
 var (

@@ -18,10 +18,10 @@ const cameBefore = "A record with the same number came before edgelens was upgra
 const maxRemembered = 100_000
 
 const (
-	// seenBytes is the minimum size of the id of a record in the database, with its index; a test measures it.
-	seenBytes = 140
-	// seenCount is the number of ids of records: the oldest are removed first, so no rows must be counted.
-	seenCount = `(SELECT IFNULL((SELECT MAX(seq) FROM seen) - (SELECT MIN(seq) FROM seen) + 1, 0))`
+	// idBytes is the size of the id of a record in the database, with its time and the index by time; a test measures it.
+	idBytes = 72
+	// idCount is the number of ids of records, which triggers maintain.
+	idCount = `(SELECT ids FROM record_id_totals)`
 )
 
 // identities has the ids of the records that were kept, longer than the records. It is safe for use by many goroutines.
@@ -33,7 +33,7 @@ type identities struct {
 // identify determines whether a record is a duplicate. A record that reuses the ID of an earlier one gets an ID of its
 // own; repeats is the earlier one's then.
 func (s *identities) identify(ctx context.Context, r *edgelens.Reception) (existing bool, repeats string, err error) {
-	at, seen, err := lastSeen(ctx, s.db.readers, r.Record.ID)
+	at, seen, err := s.lastSeen(ctx, r.Record.ID)
 	if err != nil {
 		return false, "", err
 	}
@@ -56,7 +56,7 @@ func (s *identities) identify(ctx context.Context, r *edgelens.Reception) (exist
 
 // formerly reports whether an earlier version had the record. Where that is uncertain, it counts as a replay.
 func (s *identities) formerly(ctx context.Context, r *edgelens.Reception) (bool, error) {
-	_, seen, err := lastSeen(ctx, s.db.readers, r.FormerID)
+	_, seen, err := s.lastSeen(ctx, r.FormerID)
 	if err != nil || !seen {
 		return false, err
 	}
@@ -73,55 +73,111 @@ func (s *identities) formerly(ctx context.Context, r *edgelens.Reception) (bool,
 }
 
 // lastSeen returns when a record of that ID was last kept.
-func lastSeen(ctx context.Context, q querier, id string) (at time.Time, seen bool, err error) {
+func (s *identities) lastSeen(ctx context.Context, id string) (at time.Time, seen bool, err error) {
+	// The former table comes first: an id that moves in between is found in the other one.
+	if s.db.formerIDs.Load() > 0 {
+		if at, seen, err = s.seenBy(ctx, `SELECT at FROM seen WHERE id = ?`, id); seen || err != nil {
+			return at, seen, err
+		}
+	}
+	return s.seenBy(ctx, `SELECT at FROM record_ids WHERE id = ?`, compactID(id))
+}
+
+// seenBy returns the time that a query gives for an id.
+func (s *identities) seenBy(ctx context.Context, query string, id any) (at time.Time, seen bool, err error) {
 	var micros int64
-	err = q.QueryRowContext(ctx, `SELECT at FROM seen WHERE id = ?`, id).Scan(&micros)
+	err = s.db.readers.QueryRowContext(ctx, query, id).Scan(&micros)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, false, nil
 	}
 	return time.UnixMicro(micros), err == nil, err
 }
 
-// noteSeen stores that a record is kept, and reports whether it was already.
-func noteSeen(c *change, id, repeats string, now time.Time) (existing bool, err error) {
+// note stores that a record is kept, and reports whether it was already.
+func (s *identities) note(c *change, id, repeats string, now time.Time) (existing bool, err error) {
+	former := s.db.formerIDs.Load() > 0
 	if repeats != "" {
-		if _, err := c.exec(`UPDATE seen SET at = ? WHERE id = ?`, now.UnixMicro(), repeats); err != nil {
+		if _, err := c.exec(`UPDATE record_ids SET at = ? WHERE id = ?`, now.UnixMicro(), compactID(repeats)); err != nil {
 			return false, err
 		}
+		if former {
+			if _, err := c.exec(`UPDATE seen SET at = ? WHERE id = ?`, now.UnixMicro(), repeats); err != nil {
+				return false, err
+			}
+		}
 	}
-	fresh, err := c.exec(`INSERT INTO seen (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, now.UnixMicro())
+	if former {
+		err := c.QueryRowContext(c.ctx, `SELECT EXISTS (SELECT 1 FROM seen WHERE id = ?)`, id).Scan(&existing)
+		if existing || err != nil {
+			return existing, err
+		}
+	}
+	fresh, err := c.exec(`INSERT INTO record_ids (id, at) VALUES (?, ?) ON CONFLICT DO NOTHING`, compactID(id), now.UnixMicro())
 	return fresh == 0, err
 }
 
 // removeOld removes a batch of ids that are older than Config.Remember, but for the last ones, and returns how many.
 func (s *identities) removeOld(ctx context.Context, now time.Time) (int, error) {
-	return s.remove(ctx, `seq <= (SELECT MAX(seq) FROM seen) - ? AND `, now.Add(-s.config.Remember).UnixMicro(), sweepBatch, min(maxRemembered, s.config.RememberMax))
-}
-
-// over returns by how much the ids exceed Config.RememberMax.
-func (s *identities) over(ctx context.Context) (over int64, err error) {
-	err = s.db.readers.QueryRowContext(ctx, `SELECT `+seenCount).Scan(&over)
-	return over - int64(s.config.RememberMax), err
-}
-
-// removeOverCount removes a batch of the oldest ids while the limit is exceeded, none from after the given moment, and
-// returns how many.
-func (s *identities) removeOverCount(ctx context.Context, before int64) (int, error) {
-	over, err := s.over(ctx)
+	over, err := s.over(ctx, min(maxRemembered, int64(s.config.RememberMax)))
 	if err != nil || over <= 0 {
 		return 0, err
 	}
-	return s.remove(ctx, "", before, min(over, sweepBatch))
+	return s.remove(ctx, now.Add(-s.config.Remember).UnixMicro(), min(over, sweepBatch))
 }
 
-// remove removes up to n of the oldest ids from before the given moment for which the condition holds, and returns how many.
-func (s *identities) remove(ctx context.Context, condition string, before, n int64, args ...any) (int, error) {
+// over returns by how much the ids exceed a number.
+func (s *identities) over(ctx context.Context, most int64) (over int64, err error) {
+	err = s.db.readers.QueryRowContext(ctx, `SELECT `+idCount).Scan(&over)
+	return over - most, err
+}
+
+// removeOverCount removes a batch of the oldest ids while there are more than Config.RememberMax, none from after the given
+// moment, and returns how many.
+func (s *identities) removeOverCount(ctx context.Context, before int64) (int, error) {
+	over, err := s.over(ctx, int64(s.config.RememberMax))
+	if err != nil || over <= 0 {
+		return 0, err
+	}
+	return s.remove(ctx, before, min(over, sweepBatch))
+}
+
+// remove removes up to n of the oldest ids from before the given moment, and returns how many.
+func (s *identities) remove(ctx context.Context, before, n int64) (int, error) {
 	for _, span := range s.db.clockSteps().before(before) {
-		removed, err := s.db.delete(ctx, "seen", `SELECT seq FROM seen INDEXED BY seen_by_age WHERE `+condition+`at >= ? AND at < ? ORDER BY at, seq LIMIT ?`,
-			append(args, span.from, span.until, n)...)
-		if err != nil || removed > 0 {
-			return removed, err
+		ids, err := s.oldest(ctx, span, n)
+		if err != nil {
+			return 0, err
 		}
+		if len(ids) == 0 {
+			continue
+		}
+		err = s.db.write(ctx, func(c *change) error {
+			for _, id := range ids {
+				if _, err := c.exec(`DELETE FROM record_ids WHERE id = ?`, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return len(ids), err
 	}
 	return 0, nil
+}
+
+// oldest returns up to n of the oldest ids of a span, as they are stored.
+func (s *identities) oldest(ctx context.Context, of span, n int64) (ids [][]byte, err error) {
+	rows, err := s.db.readers.QueryContext(ctx, `SELECT id FROM record_ids INDEXED BY record_ids_by_age WHERE at >= ? AND at < ? ORDER BY at LIMIT ?`,
+		of.from, of.until, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }

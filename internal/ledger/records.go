@@ -133,7 +133,7 @@ func (s *Records) jobOf(ctx context.Context, r *edgelens.Reception) (job edgelen
 // add makes a record durable with everything that belongs to it, unless it is a duplicate.
 func (s *Records) add(ctx context.Context, r *edgelens.Reception, repeats string, job edgelens.Job, refusal *edgelens.JobError) (existing bool, err error) {
 	err = s.db.write(ctx, func(c *change) (err error) {
-		if existing, err = noteSeen(c, r.Record.ID, repeats, s.db.now()); existing || err != nil {
+		if existing, err = s.identities.note(c, r.Record.ID, repeats, s.db.now()); existing || err != nil {
 			return err
 		}
 		return s.insert(c, r, job, refusal)

@@ -144,8 +144,10 @@ func (r *Restoration) CheckRoom(bytes int64) error {
 // Database returns where the database of the backup is to be written.
 func (r *Restoration) Database() string { return filepath.Join(r.folder, databaseName) }
 
-// Image returns where the image of a job is to be written.
-func (r *Restoration) Image(job string) string { return filepath.Join(r.images(), job) }
+// Image returns where the image of a job is to be written; its folder may be missing.
+func (r *Restoration) Image(job string) string {
+	return filepath.Join(r.images(), imageFolder(job), job)
+}
 
 // Finish has what was undelivered or unfinished in the backup, which was taken at a time, wait for a decision, checks the
 // database, and moves it with the images to where the ledger expects them.

@@ -41,6 +41,9 @@ func restoreInto(t testing.TB, l *ledger.Ledger, dir string, now time.Time) ledg
 func copyFile(to, from string) error {
 	content, err := os.ReadFile(from)
 	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o700)
+	}
+	if err == nil {
 		err = os.WriteFile(to, content, 0o600)
 	}
 	return err

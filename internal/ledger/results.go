@@ -115,16 +115,19 @@ func (s *Results) list(ctx context.Context, filter edgelens.ResultFilter) (page 
 	if err != nil {
 		return nil, "", err
 	}
+	seqs := make([]int64, len(places))
+	for i, p := range places {
+		seqs[i] = p.seq
+	}
+	found, err := resultsAt(ctx, s.db.lists, seqs)
+	if err != nil {
+		return nil, "", err
+	}
 	page = make([]edgelens.StoredResult, 0, len(places))
-	for _, p := range places {
-		result, _, err := readResult(s.db.lists.QueryRowContext(ctx, selectResult+` WHERE seq = ?`, p.seq))
-		if errors.Is(err, sql.ErrNoRows) {
-			continue // removed meanwhile
+	for _, seq := range seqs {
+		if result, ok := found[seq]; ok { // else removed meanwhile
+			page = append(page, result)
 		}
-		if err != nil {
-			return nil, "", err
-		}
-		page = append(page, result)
 	}
 	if more {
 		next = newPlaceCursor(l, end)

@@ -217,7 +217,7 @@ func (s *Snapshot) images(ctx context.Context, do func(SnapshotImage) error, que
 }
 
 // OpenImage opens the file of the image of a job or example; it may be missing.
-func (s *Snapshot) OpenImage(job string) (*os.File, error) { return os.Open(s.db.images.file(job)) }
+func (s *Snapshot) OpenImage(job string) (*os.File, error) { return s.db.images.open(job) }
 
 // Copied notes that the image with this SnapshotImage.Seq and those before it were copied: they need not be kept.
 func (s *Snapshot) Copied(seq int64) { s.db.hold.advance(seq) }

@@ -10,16 +10,6 @@ import (
 	"edgelens"
 )
 
-// The names in metrics of the kinds of rows that are removed for space.
-const (
-	kindJobs    = "jobs"
-	kindResults = "results"
-	kindRecords = "records"
-	kindEvents  = "events"
-	kindImages  = "images"
-	kindIDs     = "ids"
-)
-
 const (
 	// spaceWarning is how often the log warns that space is short.
 	spaceWarning = time.Minute
@@ -33,8 +23,8 @@ type space struct {
 	log    *slog.Logger
 
 	mu         sync.Mutex
-	removed    map[string]int64 // for space, since the start
-	last       time.Duration    // of the last removal, by the monotonic clock
+	removed    map[string]int64         // for space, since the start
+	last       map[string]time.Duration // of the last removal of a kind, by the monotonic clock
 	warned     time.Duration
 	unreported int64 // removed since the last warning
 	// over is by how much the non-removable content exceeds the limit, as of the last sweep; idsOver is the same for
@@ -51,12 +41,12 @@ func (s *space) note(kind string, n int, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.removed == nil {
-		s.removed = map[string]int64{}
+		s.removed, s.last = map[string]int64{}, map[string]time.Duration{}
 		s.warned = now - spaceWarning
 	}
 	s.removed[kind] += int64(n)
 	s.unreported += int64(n)
-	s.last = now
+	s.last[kind] = now
 }
 
 // warning returns how much was removed since the last warning, once the next is due.
@@ -89,13 +79,34 @@ func (s *space) full() (over int64, idsOver bool) {
 func (s *space) short(now time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.removed) > 0 && now-s.last < spaceMemory
+	for kind := range s.last {
+		if s.shortOf(kind, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortFor reports whether some of a kind was removed for space recently.
+func (s *space) shortFor(kind string, now time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shortOf(kind, now)
+}
+
+// shortOf is shortFor with mu held.
+func (s *space) shortOf(kind string, now time.Duration) bool {
+	last, removed := s.last[kind]
+	return removed && now-last < spaceMemory
 }
 
 // removedByKind returns how much was removed since the start for lack of space, and not for its age, by kind: jobs,
 // results, records, events, images (of finished jobs) and ids (of records).
 func (s *space) removedByKind() map[string]int64 {
-	all := map[string]int64{kindJobs: 0, kindResults: 0, kindRecords: 0, kindEvents: 0, kindImages: 0, kindIDs: 0}
+	all := map[string]int64{edgelens.KeptIDs: 0}
+	for _, kind := range shared {
+		all[kind] = 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.Copy(all, s.removed)

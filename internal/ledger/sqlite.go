@@ -64,7 +64,10 @@ func openWriter(ctx context.Context, file string, checkTime time.Duration) (_ *s
 		if checked, err = check(ctx, db, checkTime); err != nil {
 			return err
 		}
-		return migrate(ctx, db)
+		if err := migrate(ctx, db); err != nil {
+			return err
+		}
+		return dropFormerIDs(ctx, db)
 	}()
 	if err != nil {
 		return nil, false, errors.Join(err, db.Close())

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"edgelens"
-	"edgelens/internal/datadir"
 )
 
 // errImages: the folder of the images cannot be written; the database is unaffected.
@@ -86,9 +85,6 @@ func (s *storage) noteWrite(err error) {
 		s.setDatabase(s.explainFile(err))
 	}
 }
-
-// checkImages creates the folder of the images where it is missing, and returns an error where it cannot be written.
-func (s *storage) checkImages() error { return datadir.Make(s.imagesDir) }
 
 // checkWritable returns errMoved while the database is known to be elsewhere: a write would succeed. After other
 // errors, a write is attempted: there may be room again.

@@ -67,9 +67,9 @@ func (s *sweeper) run(ctx context.Context) {
 	}
 }
 
-// sweep removes rows older than Config.MaxAge, events over Config.MaxEvents, and, as long as images and database
-// together exceed Config.MaxBytes, the oldest finished jobs, then the oldest results without a job, records and events,
-// all only if they are older than Config.MinAge, and then the kept images of younger jobs. A job is removed with its
+// sweep removes rows older than Config.MaxAge or their own age, events and commands over their numbers, and, as long as images
+// and database together exceed Config.MaxBytes, the oldest of the kinds that take more than their shares: finished jobs, results
+// without a job, records and events only if they are older than Config.MinAge, kept images of any age. A job is removed with its
 // result and its image; an unfinished one never is, nor what belongs to an undelivered event. Where that is not enough,
 // nothing more is accepted. It returns how many rows it removed.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (removed int, err error) {
@@ -87,17 +87,20 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) (removed int, err er
 }
 
 func (s *sweeper) removeAll(ctx context.Context, now time.Time) (removed int, err error) {
-	tooOld := now.Add(-s.config.MaxAge).UnixMicro()
+	tooOld := func(own time.Duration) int64 { return now.Add(-s.config.ageOf(own)).UnixMicro() }
+	ages := s.config.Ages
 	// Each step removes one batch and returns its number of rows.
 	for _, step := range []func() (int, error){
 		func() (int, error) { return s.outbox.shedOld(ctx, now) },
 		func() (int, error) { return s.outbox.shedOverBytes(ctx) },
-		func() (int, error) { return s.jobs.removeFinished(ctx, tooOld, s.batch, math.MaxInt64) },
-		func() (int, error) { return s.results.removeOld(ctx, tooOld, s.batch) },
-		func() (int, error) { return s.records.removeOld(ctx, tooOld, s.batch) },
+		func() (int, error) { return s.jobs.removeFinished(ctx, tooOld(0), s.batch, math.MaxInt64) },
+		func() (int, error) { return s.results.removeOld(ctx, tooOld(ages.Results), s.batch) },
+		func() (int, error) { return s.records.removeOld(ctx, tooOld(ages.Records), s.batch) },
 		func() (int, error) { return s.identities.removeOld(ctx, now) },
-		func() (int, error) { return s.commands.removeOld(ctx, tooOld, now) },
-		func() (int, error) { return s.events.removeOld(ctx, tooOld, s.batch) },
+		func() (int, error) { return s.commands.removeOld(ctx, tooOld(ages.Commands), now) },
+		func() (int, error) { return s.commands.removeOverCount(ctx, s.config.MaxCommands, now) },
+		func() (int, error) { return s.images.removeOld(ctx, tooOld(ages.Images)) },
+		func() (int, error) { return s.events.removeOld(ctx, tooOld(ages.Events), s.batch) },
 		func() (int, error) { return s.deviceKeys.removeStamps(ctx, now) },
 		func() (int, error) { return s.events.removeOverCount(ctx, s.config.MaxEvents) },
 		func() (int, error) {

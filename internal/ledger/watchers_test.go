@@ -36,7 +36,7 @@ func TestWaitReturnsWhenTheJobIsDone(t *testing.T) {
 }
 
 func TestWaitWakesWhenAStartEndsTheJob(t *testing.T) {
-	l := open(t, t.TempDir(), quiet())
+	l := open(t, t.TempDir(), quiet(), aMinuteLater)
 	id := accept(t, l).ID
 	woken := make(chan edgelens.Job)
 	go func() {

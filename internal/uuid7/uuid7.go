@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"time"
 )
 
@@ -56,4 +57,16 @@ func NewTagged(at time.Time, tag Tag) string {
 		text = hex.AppendEncode(text, part)
 	}
 	return string(text)
+}
+
+// Time returns when a UUIDv7 in its usual form was minted, to the millisecond, in UTC; false for any other text.
+func Time(id string) (at time.Time, ok bool) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[14] != '7' || id[18] != '-' || id[23] != '-' || !strings.ContainsRune("89ab", rune(id[19])) {
+		return time.Time{}, false
+	}
+	var raw [16]byte
+	if _, err := hex.Decode(raw[:], []byte(strings.ReplaceAll(id, "-", ""))); err != nil || strings.ToLower(id) != id {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:8]) >> 16)).UTC(), true
 }

@@ -78,6 +78,41 @@ func TestTagIsTheEndOfTheID(t *testing.T) {
 	}
 }
 
+func TestTime(t *testing.T) {
+	const id = "01935c00-0000-7abc-8def-0123456789ab" // 0x01935c000000 ms
+	for text, ok := range map[string]bool{
+		id: true, "": false, "x": false, id + "0": false,
+		"01935c00-0000-4abc-8def-0123456789ab": false, // of version 4
+		"01935c00-0000-7abc-cdef-0123456789ab": false, // of another variant
+		"01935C00-0000-7ABC-8DEF-0123456789AB": false, // not in its usual form
+		"01935c00-0000-7abc-8def-0123456789ag": false,
+		"01935c000-000-7abc-8def-0123456789ab": false,
+		"01935c00-0000-7abc-8def-01234567-9ab": false,
+		"../../../../../7abc-8def-01234567890": false,
+	} {
+		at, is := uuid7.Time(text)
+		if is != ok || ok != at.Equal(time.UnixMilli(0x01935c000000)) || ok && at.Location() != time.UTC {
+			t.Errorf("%q is of %v, %v", text, at, is)
+		}
+	}
+}
+
+// What has a time is what was minted then.
+func FuzzTime(f *testing.F) {
+	f.Add(uuid7.New(time.UnixMilli(0)))
+	f.Add(uuid7.New(time.UnixMilli(1<<48 - 1)))
+	f.Add("00000000-0000-7000-8000-00000000000")
+	f.Fuzz(func(t *testing.T, text string) {
+		at, ok := uuid7.Time(text)
+		if !ok {
+			return
+		}
+		if id, err := uuid.Parse(text); err != nil || id.String() != text || id.Version() != 7 || uuid7.New(at)[:13] != text[:13] {
+			t.Errorf("%q is of %v: %v", text, at, err)
+		}
+	})
+}
+
 func BenchmarkNew(b *testing.B) {
 	now := time.Now()
 	for b.Loop() {
