@@ -51,6 +51,10 @@ ifneq ($(wildcard $(CURDIR)/../shared/models),)
 export EDGELENS_MODEL_MIRROR ?= $(abspath $(CURDIR)/../shared/models)
 endif
 
+# What costs much and repeats one check (testutil.EveryNth) takes turns by the commit; ALL=1 does all at once.
+TURN = $(if $(ALL),,$(shell git rev-parse HEAD 2>/dev/null | cut -c 1-6))
+test: export EDGELENS_TEST_TURN = $(if $(TURN),$(shell echo $$((0x$(TURN)))))
+
 # Without it, the race detector lets each process sleep for a second before it exits, and tests start hundreds.
 export GORACE ?= atexit_sleep_ms=50
 
@@ -66,19 +70,29 @@ DATE = $(shell scripts/version date)
 STAMP = -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 # Development tools have a module of their own, so that the service's stays small.
 TOOL := go tool -modfile=tools/tools.mod
-TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --
-# Packages whose tests start servers come last: a failure that needs none shows in the first minutes.
-SERVERS_LAST = $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
-	awk '/supervisetest/ { last = last $$1 "\n"; next } { print $$1 } END { printf "%s", last }')
+# Without go vet, of which go test would run a part, again for each set of flags, on all that is imported: make lint runs all of it.
+TEST := $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -vet=off
+# Packages that compute and start no goroutine: the race detector would find nothing there, in ten times their time. scripts/serial-packages checks it.
+SERIAL := benchmarks/chart benchmarks/hostile benchmarks/report benchmarks/stats internal/config learn/gate models/quality models/rewrite models/tflitefile \
+	terminal/dialect/lenient
+# Of the others, those whose tests start servers or browsers come last: a failure that needs none shows in the first minutes. The longest start first, so
+# that none is left to run alone at the end.
+LONGEST := internal/app cmd/edgelens web worker terminal
+RACE = $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
+	awk -v serial='$(SERIAL:%=edgelens/%)' -v longest='$(LONGEST:%=edgelens/%)' ' \
+		BEGIN { split(serial, list); for (i in list) skip[list[i]]; n = split(longest, long); for (i in long) first[long[i]] } \
+		$$1 in skip || $$1 in first { next } /supervisetest/ { last = last $$1 "\n"; next } { print $$1 } \
+		END { for (i = 1; i <= n; i++) print long[i]; printf "%s", last }')
 FUZZTIME ?= 30s
-FAULT_TEST := go test -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
+FAULT_TEST := go test -vet=off -tags=$(TAGS),fault -count=1 -v -timeout 60m ./test/fault
 # Flags for the test images that are present.
 TEST_IMAGES = $(addprefix --images ,$(wildcard $(addprefix $(EDGELENS_TEST_SHARED)/images/,$(1))))
 GENERATE = $(TOOL) oapi-codegen -config $(1) api/openapi.yaml
+PARAMETERS := api/parameters.gen.go
 SCHEMA_CODE := models/tflitefile/schema/schema_generated.go
 
 .PHONY: help setup build run test test-fast test-nocgo test-cgocheck test-tflite-2.20 lint generate generate-check contract \
-	bench bench-history bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check federation-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
+	bench bench-history bench-history-short bench-history-slow bench-targets bench-peers bench-accuracy bench-requantize bench-decode bench-few-shot bench-runtime peer-setup fuzz fuzz-decoders fault fault-short rollout-check bench-boxes bench-federated abuse abuse-short abuse-check ha-check federation-check quality-model alarms-check k8s-check tidy-check screenshots sbom vulncheck gosec env \
 	build-arm64 build-armv7 check-arm64 check-armv7 docker docker-check release release-check deb-check clean distclean
 
 help: ## List the targets
@@ -100,8 +114,10 @@ run: build ## Build, fetch the model and serve on http://127.0.0.1:8080 (more fl
 test-fast: setup ## Run in a minute the tests that start no server, without the race detector
 	@$(TEST) -short ./...
 
-test: setup ## Install what is missing and run every test, with the race detector
-	@$(TEST) -race $(SERVERS_LAST)
+test: setup ## Install what is missing and run every test, with the race detector where there are goroutines
+	@scripts/serial-packages $(SERIAL)
+	@$(TEST) $(SERIAL:%=./%)
+	@$(TEST) -race $(RACE)
 
 test-nocgo: setup ## Run the tests that need no cgo (with stubs for OpenCV and TensorFlow Lite; SHORT=1: without those that start servers or browsers; EVERY=3: a third of the packages, others with each commit)
 	@CGO_ENABLED=0 $(TEST) $(if $(SHORT),-short) $$(go list ./... | scripts/every-nth $(or $(EVERY),1))
@@ -115,8 +131,9 @@ test-tflite-2.20: setup ## Run the runtime's tests with TensorFlow Lite 2.20 (by
 lint: setup ## Check with gofmt, go vet, staticcheck and shellcheck
 	@scripts/lint
 
-generate: setup ## Generate api/api.gen.go from api/openapi.yaml, and the code that reads .tflite files from its schema
+generate: setup ## Generate code from api/openapi.yaml, and the code that reads .tflite files from its schema
 	@$(call GENERATE,api/oapi-codegen.yaml)
+	@go run ./tools/parameters api/openapi.yaml >build/parameters.gen.go && cp build/parameters.gen.go $(PARAMETERS)
 	@scripts/generate-schema $(SCHEMA_CODE)
 
 generate-check: setup ## Fail if the generated code is out of date
@@ -124,6 +141,9 @@ generate-check: setup ## Fail if the generated code is out of date
 	@$(call GENERATE,build/oapi-codegen.yaml)
 	@diff -u api/api.gen.go build/api.gen.go || \
 		{ echo 'api/api.gen.go is out of date: run make generate and commit it' >&2; exit 1; }
+	@go run ./tools/parameters api/openapi.yaml >build/parameters.gen.go
+	@diff -u $(PARAMETERS) build/parameters.gen.go || \
+		{ echo '$(PARAMETERS) is out of date: run make generate and commit it' >&2; exit 1; }
 	@scripts/generate-schema build/schema_generated.go
 	@diff -u $(SCHEMA_CODE) build/schema_generated.go || \
 		{ echo '$(SCHEMA_CODE) is out of date: run make generate and commit it' >&2; exit 1; }
@@ -141,7 +161,13 @@ bench-peers: build peer-setup ## Measure the reference service (Flask) beside ed
 	@bin/edgelens bench peers --out dist $(call TEST_IMAGES,cat_720p.jpg) $(ARGS)
 
 bench-history: build ## Measure what histories of 10,000 to a million items cost (HISTORY=10000,100000: a short form); fails where a figure grows more than threefold
-	@bin/edgelens bench history --sizes $(or $(HISTORY),10000$(comma)100000$(comma)1000000) $(ARGS)
+	@$(RUNTIME_MODELS) bin/edgelens bench history --sizes $(or $(HISTORY),10000$(comma)100000$(comma)1000000) $(ARGS)
+
+bench-history-short: build ## The same in a minute, with 10,000 and 100,000 items (EVERY=2: only with every other commit)
+	@[ -z "$$(echo all | scripts/every-nth $(or $(EVERY),1))" ] || $(RUNTIME_MODELS) bin/edgelens bench history --sizes 10000,100000 --seconds 5 --starts 2 $(ARGS)
+
+bench-history-slow: build ## The same with the data folder on a disk limited to 20 MB/s, as root (HISTORY=1000000, RATE=20000000 bytes/s)
+	@$(RUNTIME_MODELS) HISTORY='$(HISTORY)' RATE='$(RATE)' scripts/bench-history-slow $(ARGS)
 
 comma := ,
 
@@ -198,10 +224,9 @@ bench-runtime: build ## Measure this program beside that of the last commit with
 		$(patsubst %,--photos %,$(wildcard $(EDGELENS_TEST_SHARED)/images/*.bmp $(EDGELENS_TEST_SHARED)/images/*.jpg $(EDGELENS_TEST_SHARED)/images/imprinting/*.bmp)) \
 		$(patsubst %,--labeled %,$(wildcard $(EDGELENS_TEST_SHARED)/labelled)) $(ARGS)
 
-bench-federated: setup ## Measure federated rounds in a simulation: accuracy, poisoned nodes, noise, cost; writes docs/federation-figures.md (ARGS="--seeds 20" for narrower intervals)
+bench-federated: setup ## Measure federated rounds in a simulation: accuracy, poisoned nodes, noise, cost; 20 seeds; writes docs/federation-figures.md (ARGS="--seeds 5" takes a quarter of the time)
 	@[ -d '$(EDGELENS_TEST_SHARED)/labelled' ] || { echo 'the labeled images are not at hand: set EDGELENS_TEST_SHARED (CONTRIBUTING.md)' >&2; exit 1; }
-	@go run ./tools/studies/federated --labeled '$(EDGELENS_TEST_SHARED)/labelled' $(ARGS) --out docs/federation-figures.md \
-		$(TEST_MODELS)/mobilenet_v1_1.0_224_quant_embedding_extractor.tflite
+	@go run ./tools/studies/federated --labeled '$(EDGELENS_TEST_SHARED)/labelled' $(ARGS) --out docs/federation-figures.md '$(TEST_MODELS)'
 
 fuzz: setup ## Run every fuzz target for FUZZTIME (30s); FUZZEVERY=3: those of a third of the packages, others with each commit
 	@scripts/fuzz $(FUZZTIME) $(FUZZEVERY)
@@ -214,7 +239,7 @@ fault: build ## Kill the service and its Redis and fill its disk, FAULT_ROUNDS t
 
 fault-short: build ## The same in about three minutes (EVERY=2: half of the tests, others with each commit)
 	@FAULT_ROUNDS=$(or $(FAULT_ROUNDS),3) FAULT_OUTAGE=$(or $(FAULT_OUTAGE),5s) $(FAULT_TEST) -run \
-		"^($$(go test -tags=$(TAGS),fault -list . ./test/fault | grep ^Test | scripts/every-nth $(or $(EVERY),1) | paste -sd '|'))\$$"
+		"^($$(go test -vet=off -tags=$(TAGS),fault -list . ./test/fault | grep ^Test | scripts/every-nth $(or $(EVERY),1) | paste -sd '|'))\$$"
 
 rollout-check: build ## Replace nodes behind a load balancer under load, many times, and from an earlier version (FROM=COMMIT): no request may fail
 	@scripts/rollout-check $(FROM)
@@ -272,8 +297,8 @@ QUALITY_PHOTOS = $(addprefix $(EDGELENS_TEST_SHARED)/images/,bird.bmp cat.bmp ca
 quality-model: setup ## Train and measure the built-in quality model again (half an hour; later runs only make the tables)
 	@scripts/quality-model $(QUALITY_PHOTOS)
 
-alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and with a real Prometheus the files in deploy
-	@scripts/alarms-check
+alarms-check: setup ## Check with promtool that each alert for Prometheus fires when it should, and with a real Prometheus the files in deploy (SHORT=1: without the latter, which make test does, too, once Prometheus is installed)
+	@scripts/alarms-check $(if $(SHORT),--rules)
 
 k8s-check: build ## Check the manifests and edgelens cluster with a real API server and simulated nodes (docs/kubernetes.md); builds these first
 	@scripts/k8s-check

@@ -190,10 +190,10 @@ func (m Measurement) read(file string) ([]byte, *Answer) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &Answer{Failure: FailureAbsent, Reason: "there is no such file"}
+	case errors.Is(err, edgelens.ErrNoImage):
+		return nil, &Answer{Failure: FailureNotImage, Reason: "the file is empty"}
 	case err != nil:
 		return nil, &Answer{Failure: FailureUnreadable, Reason: shorten(err)}
-	case len(encoded) == 0:
-		return nil, &Answer{Failure: FailureNotImage, Reason: "the file is empty"}
 	}
 	return encoded, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,17 @@ type Result struct {
 	Latency *hdrhistogram.Histogram
 }
 
+// NewResult is the outcome of a load with these samples.
+func NewResult(begin time.Time, window time.Duration, samples []Sample) *Result {
+	r := &Result{Begin: begin, Window: window, Samples: samples, Latency: NewHistogram()}
+	for _, s := range samples {
+		if s.Status == Good {
+			_ = r.Latency.RecordValue(min(max(1, (s.Done-s.Due).Microseconds()), r.Latency.HighestTrackableValue())) // within the range
+		}
+	}
+	return r
+}
+
 // Throughput is good answers a second within the window.
 func (r *Result) Throughput() float64 {
 	good := 0
@@ -64,13 +76,12 @@ type worker struct {
 	target  Target
 	begin   time.Time
 	samples []Sample
-	latency *hdrhistogram.Histogram
 }
 
 func newWorkers(n int, target Target, begin time.Time) []*worker {
 	workers := make([]*worker, n)
 	for i := range workers {
-		workers[i] = &worker{number: i, target: target, begin: begin, latency: NewHistogram(), samples: make([]Sample, 0, 4096)}
+		workers[i] = &worker{number: i, target: target, begin: begin}
 	}
 	return workers
 }
@@ -83,19 +94,15 @@ func (w *worker) send(ctx context.Context, due time.Duration) (retryAfter time.D
 		return 0 // canceled by this process: no sample
 	}
 	w.samples = append(w.samples, s)
-	if s.Status == Good {
-		_ = w.latency.RecordValue(min(max(1, (s.Done-due).Microseconds()), w.latency.HighestTrackableValue())) // within the range
-	}
 	return retryAfter
 }
 
 func merge(begin time.Time, window time.Duration, workers []*worker) *Result {
-	r := &Result{Begin: begin, Window: window, Latency: NewHistogram()}
-	for _, w := range workers {
-		r.Samples = append(r.Samples, w.samples...)
-		r.Latency.Merge(w.latency)
+	all := make([][]Sample, len(workers))
+	for i, w := range workers {
+		all[i] = w.samples
 	}
-	return r
+	return NewResult(begin, window, slices.Concat(all...))
 }
 
 // maxRetryAfter bounds how long a refused connection is idle.

@@ -108,6 +108,22 @@ func TestOpenLoopDoesNotWaitForAnswers(t *testing.T) {
 	}
 }
 
+// Latencies are those of good answers from their due time, and outliers count as the histogram's limits.
+func TestNewResult(t *testing.T) {
+	begin := time.Now()
+	r := load.NewResult(begin, time.Second, []load.Sample{
+		{Due: time.Second, Sent: 2 * time.Second, Done: 3 * time.Second, Status: load.Good},
+		{Due: time.Second, Done: time.Second, Status: load.Good}, {Done: 3 * time.Hour, Status: load.Good},
+		{Done: time.Minute, Status: "503"},
+	})
+	if !r.Begin.Equal(begin) || r.Window != time.Second || len(r.Samples) != 4 || r.Latency.TotalCount() != 3 {
+		t.Errorf("%+v", r)
+	}
+	if low, middle, high := r.Latency.Min(), r.Latency.ValueAtQuantile(50), r.Latency.Max(); low != 1 || math.Abs(float64(middle)-2e6) > 2e3 || high < time.Hour.Microseconds() {
+		t.Errorf("%d, %d, %d us", low, middle, high)
+	}
+}
+
 func TestSchedule(t *testing.T) {
 	constant, err := load.Schedule(50, load.Constant, 2*time.Second, 1)
 	if err != nil || len(constant) != 100 || constant[1] != 20*time.Millisecond {

@@ -4,6 +4,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -172,6 +173,43 @@ func ResetPeak(pid int) error {
 		return fmt.Errorf("reset the peak of the memory of a process: %w", err)
 	}
 	return nil
+}
+
+// Written returns how many bytes a process and its descendants, the ended ones included, have had the kernel write to disks, without
+// those of files that were removed before that (proc_pid_io(5)).
+func Written(root int) (int64, error) {
+	processes, err := Tree(root)
+	if err != nil {
+		return 0, fmt.Errorf("read what process %d has written: %w", root, err)
+	}
+	var sum int64
+	for pid := range processes {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read what process %d has written: %w", pid, err)
+		}
+		sum += parseWritten(string(text))
+	}
+	return sum, nil
+}
+
+// parseWritten returns write_bytes without cancelled_write_bytes.
+func parseWritten(text string) int64 {
+	var sum int64
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		bytes, _ := strconv.ParseInt(value, 10, 64) // the kernel's
+		switch name {
+		case "write_bytes":
+			sum += bytes
+		case "cancelled_write_bytes":
+			sum -= bytes
+		}
+	}
+	return sum
 }
 
 // Private returns the memory of a process that no other shares, in bytes (Private_Clean and

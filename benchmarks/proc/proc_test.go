@@ -75,6 +75,20 @@ func TestPeakOfMemoryStartsAgain(t *testing.T) {
 	}
 }
 
+func TestWrittenCountsFilesOnDisks(t *testing.T) {
+	if got := parseWritten("rchar: 9\nwrite_bytes: 8192\ncancelled_write_bytes: 4096\n"); got != 4096 {
+		t.Errorf("%d bytes are parsed", got)
+	}
+	before, err := Written(os.Getpid())
+	if err != nil {
+		t.Skip(err) // a sandbox without it
+	}
+	after, err := Written(os.Getpid())
+	if err != nil || after < before {
+		t.Errorf("%d, then %d, %v", before, after, err)
+	}
+}
+
 func FuzzParseStat(f *testing.F) {
 	f.Add("1 (x) S 1 1 1 0 -1 0 0 0 0 0 1 1 1 1 20")
 	f.Add(")")

@@ -119,7 +119,7 @@ func (r *run) peer(ctx context.Context, model models.Model, delegate string, bes
 	if err != nil {
 		return nil, wrap(err)
 	}
-	address, err := freeAddress()
+	address, err := suite.FreeAddress()
 	if err != nil {
 		return nil, wrap(err)
 	}

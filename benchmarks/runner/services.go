@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -62,7 +61,7 @@ func (r *run) mqttTasks(ctx context.Context) ([]suite.Task, error) {
 	if r.config.Target != "" {
 		return nil, errors.New("the suite mqtt starts a service and a broker of its own; leave out --target")
 	}
-	listen, err := freeAddress()
+	listen, err := suite.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -105,13 +104,4 @@ func (s Service) start(ctx context.Context, more ...string) (*suite.Own, func() 
 		return nil, nil, errors.Join(fmt.Errorf("%w\n%s", err, log), os.RemoveAll(data))
 	}
 	return own, func() error { return errors.Join(own.Stop(), os.RemoveAll(data)) }, nil
-}
-
-// freeAddress returns an address with a free port.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -87,6 +88,15 @@ type Own struct {
 
 // StartTimeout bounds the start of a service.
 const StartTimeout = 60 * time.Second
+
+// FreeAddress returns an address of this machine with a free port.
+func FreeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return listener.Addr().String(), listener.Close()
+}
 
 // Start runs the program until Stop; args must make it serve on a free port and log JSON. Logs go to log, too. It
 // returns when the service is ready.
@@ -213,6 +223,9 @@ func (o *Own) Resident(context.Context) (int64, error) { return proc.Resident(o.
 
 // Memory is the resident memory of the process and its children in bytes; pages that are shared count once on the machine.
 func (o *Own) Memory() (int64, error) { return proc.Memory(o.command.Process.Pid) }
+
+// Written is how many bytes the process and its children have had the kernel write to disks.
+func (o *Own) Written() (int64, error) { return proc.Written(o.command.Process.Pid) }
 
 // Stop ends the process and waits for it.
 func (o *Own) Stop() error {

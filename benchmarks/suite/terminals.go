@@ -54,6 +54,18 @@ func (c MQTTConfig) simulate(ctx context.Context, n int, round *Round) ([]delive
 	return times.match(sent, listener, n), ctx.Err()
 }
 
+// SendEvents has a terminal send records for that time, and returns how many events were published about them.
+func SendEvents(ctx context.Context, c MQTTConfig, window time.Duration) (int, error) {
+	deliveries, err := c.simulate(ctx, 1, &Round{Run: 1, Window: window})
+	events := 0
+	for _, d := range deliveries {
+		if d.status == record.Good {
+			events++
+		}
+	}
+	return events, err
+}
+
 // newFleet returns terminals of the dialect fungxi.
 func (c MQTTConfig) newFleet(n int, seed uint64) (*simulate.Fleet, *recordTimes, error) {
 	config := simulate.DefaultConfig()
