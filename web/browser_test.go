@@ -167,6 +167,7 @@ func TestSessionEnds(t *testing.T) {
 
 // While the service is away, the page shows it and keeps what it shows; then it goes on by itself.
 func TestServiceIsAway(t *testing.T) {
+	t.Parallel() // it waits more than it computes
 	ctx := browsertest.New(t)
 	f := newFake(t)
 	f.fill()
@@ -232,6 +233,30 @@ func TestStateIsInTheAddress(t *testing.T) {
 		t.Errorf("the export is %q", href)
 	}
 	noErrors(t, watch, "the way through the page")
+}
+
+// Of many devices, a part is shown, with those that wait for a decision; the others are found by a search.
+func TestManyDevices(t *testing.T) {
+	ctx := browsertest.New(t)
+	watch := browsertest.NewWatch(t, ctx)
+	f := newFake(t)
+	f.edit(func() {
+		for n := range 250 {
+			f.devices = append(f.devices, object{"id": fmt.Sprintf("T%03d", n), "dialect": "fungxi", "state": "accepted", "online": n%2 == 0, "apply_clock_offset": false, "counters": object{}, "last_seen": now(0)})
+		}
+		f.devices[240]["state"] = "quarantined"
+		f.devices[249]["display_name"] = "Loading bay"
+	})
+	show(t, ctx, f.URL+"/?view=devices")
+	browsertest.Until(t, ctx, "a page is shown, and the one that waits, first", "document.querySelectorAll('.device').length === 101 && document.querySelector('.device a').textContent === 'T240'")
+	browsertest.Until(t, ctx, "all are counted", "document.querySelector('.chip-count').textContent === '250'")
+	browsertest.Run(t, ctx, "document.querySelector('.center button').click()")
+	browsertest.Until(t, ctx, "there are more", "document.querySelectorAll('.device').length === 201")
+	browsertest.Run(t, ctx, "const search = document.querySelector('[name=search]'); search.value = 'loading'; search.dispatchEvent(new Event('input'))")
+	browsertest.Until(t, ctx, "one is found", "document.querySelectorAll('.device').length === 1 && document.querySelector('.device a').textContent === 'Loading bay'")
+	browsertest.Run(t, ctx, "const again = document.querySelector('[name=search]'); again.value = 'nothing'; again.dispatchEvent(new Event('input'))")
+	browsertest.Until(t, ctx, "none is found", "document.querySelector('.state-title') && !document.querySelector('.center button')")
+	noErrors(t, watch, "many devices")
 }
 
 // By the keyboard alone: the link to the content, the strip of records, a tooltip.

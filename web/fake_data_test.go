@@ -38,6 +38,12 @@ func (f *fake) fill() {
 		{"name": "bin", "labels": []object{{"label": "in", "count": 8}, {"label": "out", "count": 11}}, "examples": 19, "changed_at": now(time.Hour)},
 		{"name": "gate", "labels": []object{{"label": "closed", "count": 1}}, "examples": 1, "changed_at": now(time.Minute)},
 	}
+	f.states = []object{
+		state("gate", "cam-yard", "open", 0.94), state("bin", "cam-dock-2", "full", 0.88), state("letterbox", "", "", 0),
+	}
+	f.states[0]["region"] = object{"x": 0.25, "y": 0, "width": 0.5, "height": 0.5}
+	f.states[0]["pending"] = object{"state": "closed", "count": 1, "needed": 3}
+	f.states[1]["stale"], f.states[1]["problem"] = true, "The model bin cannot be used: `edgelens model verify bin` has the reason."
 	f.devices[4]["clock_problem"] = "Its clock is 8 hours ahead: set its zone to Asia/Shanghai."
 	owners := []string{"1026700", "cam-yard", "1026701", "1026700", "FS-88213", "cam-yard", ""}
 	for i := range 240 {
@@ -87,6 +93,16 @@ func device(id, name, dialect, state string, online bool) object {
 		d["last_seen"] = now(5 * time.Hour)
 	}
 	return d
+}
+
+// state is a state with its latest answer; it is unknown for the label "".
+func state(name, device, label string, confidence float64) object {
+	one := object{"name": name, "device": device, "model": name, "state": nil, "since": nil, "confidence": 0, "stale": false, "image_at": nil, "pending": nil, "answers": []object{}}
+	if label != "" {
+		one["state"], one["since"], one["confidence"], one["image_at"] = label, now(2*time.Hour), confidence, now(time.Minute)
+		one["answers"] = []object{{"at": now(time.Minute), "label": label, "probability": confidence, "outcome": "confirmed"}}
+	}
+	return one
 }
 
 func sensor(device, field, unit, location string, value float64) object {
@@ -166,4 +182,15 @@ func settings() []object {
 		{"key": "ledger.keep_sync", "type": "bool", "value": "false", "default": "false", "source": "default", "masked": false, "help": "keep requests that were answered at once, too"},
 		{"key": "webhook.secret", "type": "string", "value": "***", "default": "", "source": "environment", "masked": true, "help": "secret for signatures"},
 	}
+}
+
+// kept is what a ledger keeps.
+func kept() object {
+	return object{"at": now(0), "max_bytes": 2_147_483_648, "bytes": 620_000_000, "kinds": []object{
+		{"kind": "jobs", "rows": 240_120, "estimated": false, "bytes": 355_000_000, "oldest": now(7 * 24 * time.Hour), "max_age_seconds": 604_800, "share_bytes": 858_993_440, "bound": "age"},
+		{"kind": "events", "rows": 100_000, "estimated": false, "bytes": 20_500_000, "oldest": now(26 * time.Hour), "max_age_seconds": 604_800, "max_rows": 100_000, "share_bytes": 107_374_180, "bound": "rows"},
+		{"kind": "images", "rows": 2_400, "estimated": true, "bytes": 210_000_000, "oldest": now(3 * time.Hour), "max_age_seconds": 604_800, "share_bytes": 536_870_900},
+		{"kind": "ids", "rows": 800_000, "estimated": false, "bytes": 57_600_000, "oldest": now(90 * 24 * time.Hour), "max_age_seconds": 15_552_000, "max_rows": 2_000_000},
+		{"kind": "commands", "rows": 0, "estimated": true, "bytes": 0, "max_age_seconds": 604_800, "max_rows": 10_000},
+	}}
 }

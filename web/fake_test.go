@@ -32,6 +32,7 @@ type fake struct {
 	sensors  []object
 	insights []object
 	datasets []object
+	states   []object
 	// taught are the examples that were given.
 	taught []object
 	points map[string][]object
@@ -64,6 +65,37 @@ func newFake(t testing.TB) *fake {
 	return f
 }
 
+// listDevices answers as the service does, but for cursors, which the page needs none of.
+func (f *fake) listDevices(r *http.Request) any {
+	query := r.URL.Query()
+	counts, found := map[string]int{"all": 0, "online": 0, "offline": 0, "quarantined": 0, "refused": 0}, []object{}
+	for _, device := range f.devices {
+		if !strings.Contains(strings.ToLower(fmt.Sprint(device["id"], " ", device["display_name"])), strings.ToLower(query.Get("search"))) {
+			continue
+		}
+		counts["all"]++
+		switch {
+		case device["state"] == "refused":
+			counts["refused"]++
+		case device["online"] == true:
+			counts["online"]++
+		default:
+			counts["offline"]++
+		}
+		if device["state"] == "quarantined" {
+			counts["quarantined"]++
+		}
+		if online := query.Get("online"); (online == "" || online == fmt.Sprint(device["online"])) && (query.Get("state") == "" || query.Get("state") == device["state"]) {
+			found = append(found, device)
+		}
+	}
+	answer := object{"devices": found, "counts": counts}
+	if limit, err := strconv.Atoi(query.Get("limit")); err == nil && limit < len(found) {
+		answer["devices"], answer["next"] = found[:limit], "next"
+	}
+	return answer
+}
+
 func (f *fake) edit(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -92,7 +124,7 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/session", func(*http.Request) any { return f.session })
 	get("/readyz", func(*http.Request) any { return f.health })
 	get("/api/activity", func(*http.Request) any { return activity(len(f.results) > 0) })
-	get("/api/devices", func(*http.Request) any { return object{"devices": orEmpty(f.devices)} })
+	get("/api/devices", f.listDevices)
 	get("/api/devices/{id}", func(r *http.Request) any { return find(f.devices, "id", r.PathValue("id")) })
 	get("/api/devices/{id}/records", func(r *http.Request) any { return f.records(r.PathValue("id")) })
 	get("/api/devices/{id}/commands", func(r *http.Request) any {
@@ -101,6 +133,7 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	get("/api/not-understood", func(*http.Request) any { return object{"not_understood": []object{}} })
 	get("/api/results", f.listResults)
 	get("/api/results/{id}", func(r *http.Request) any { return find(f.results, "id", r.PathValue("id")) })
+	get("/api/states", func(*http.Request) any { return object{"states": orEmpty(f.states)} })
 	get("/api/datasets", func(*http.Request) any { return object{"datasets": orEmpty(f.datasets)} })
 	get("/api/datasets/{name}/examples", func(r *http.Request) any {
 		return object{"examples": []object{{"id": "e1", "dataset": r.PathValue("name"), "label": "open"}}}
@@ -112,6 +145,7 @@ func (f *fake) handler(page http.Handler) http.Handler {
 	mux.HandleFunc("POST /api/datasets/{name}/examples", f.addExample)
 	get("/api/models", func(*http.Request) any { return object{"models": models()} })
 	get("/api/system", func(*http.Request) any { return system(f.health) })
+	get("/api/ledger", func(*http.Request) any { return kept() })
 	get("/api/settings", func(*http.Request) any { return object{"settings": settings()} })
 	get("/api/sensors", func(*http.Request) any { return object{"sensors": orEmpty(f.sensors), "dropped": 0} })
 	get("/api/sensors/{id}/points", func(r *http.Request) any { return object{"points": orEmpty(f.points[r.PathValue("id")])} })

@@ -9,6 +9,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Prefix is the path below which the page's files are; the page itself is at "/".
@@ -35,8 +37,8 @@ var embedded embed.FS
 type file struct {
 	contentType string
 	plain       []byte
-	// compressed is empty where compression saves nothing.
-	compressed []byte
+	// compressed returns the content in gzip, nil where that saves nothing.
+	compressed func() []byte
 	etag       string
 }
 
@@ -63,11 +65,7 @@ func New() (*Page, error) {
 		if name == "index.html" {
 			content = p.linked(content, contents)
 		}
-		made, err := newFile(name, content)
-		if err != nil {
-			return nil, fmt.Errorf("compress %s of the page: %w", name, err)
-		}
-		p.files[name] = made
+		p.files[name] = newFile(name, content)
 	}
 	p.index = p.files["index.html"]
 	delete(p.files, "index.html")
@@ -111,7 +109,7 @@ func (p *Page) linked(index []byte, contents map[string][]byte) []byte {
 	return []byte(strings.NewReplacer("{{head}}", head.String(), "{{base}}", p.base).Replace(string(index)))
 }
 
-func newFile(name string, content []byte) (*file, error) {
+func newFile(name string, content []byte) *file {
 	contentType := mime.TypeByExtension(path.Ext(name))
 	switch path.Ext(name) { // what the system's table has may differ
 	case ".html":
@@ -127,23 +125,26 @@ func newFile(name string, content []byte) (*file, error) {
 	case ".txt":
 		contentType = "text/plain; charset=utf-8"
 	}
+	sum := sha256.Sum256(content)
+	return &file{
+		contentType: contentType, plain: content, etag: base64.RawURLEncoding.EncodeToString(sum[:12]),
+		// At the first request: all of them take a twentieth of the start.
+		compressed: sync.OnceValue(func() []byte { return compress(content) }),
+	}
+}
+
+// compress returns the content in gzip, nil where that saves nothing.
+func compress(content []byte) []byte {
 	var compressed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	if _, err := w.Write(content); err != nil {
-		return nil, err
+	_, err = w.Write(content)
+	if err = errors.Join(err, w.Close()); err != nil || compressed.Len() >= len(content) {
+		return nil
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(content)
-	made := &file{contentType: contentType, plain: content, etag: base64.RawURLEncoding.EncodeToString(sum[:12])}
-	if compressed.Len() < len(content) {
-		made.compressed = compressed.Bytes()
-	}
-	return made, nil
+	return compressed.Bytes()
 }
 
 // ServeHTTP implements http.Handler for GET.
@@ -165,9 +166,11 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *file) serve(w http.ResponseWriter, r *http.Request, caching string) {
 	h := w.Header()
 	body, etag := f.plain, `"`+f.etag+`"`
-	if f.compressed != nil && acceptsGzip(r) {
-		body, etag = f.compressed, `"`+f.etag+`-gzip"`
-		h.Set("Content-Encoding", "gzip")
+	if acceptsGzip(r) {
+		if compressed := f.compressed(); compressed != nil {
+			body, etag = compressed, `"`+f.etag+`-gzip"`
+			h.Set("Content-Encoding", "gzip")
+		}
 	}
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cache-Control", caching)

@@ -3,6 +3,8 @@
 import { get } from './api.js'
 import { may, onEvents } from './live.js'
 
+// mostNames bounds how many names are read; other devices go by their ids.
+const mostNames = 1000
 const names = new Map()
 let reading = null
 let following = false
@@ -14,14 +16,21 @@ export function readNames() {
     following = true
     onEvents(['device'], () => { readNames() }, 30_000)
   }
-  reading ??= get('/api/devices').then(list => noteNames(list.devices), () => {}).finally(() => { reading = null })
+  reading ??= get('/api/devices', { named: true, limit: mostNames }).then(list => replaceNames(list.devices), () => {}).finally(() => { reading = null })
   return reading
 }
 
-// noteNames takes over the names of a list of devices.
-export function noteNames(list) {
+function replaceNames(list) {
   names.clear()
-  for (const device of list) if (device.display_name) names.set(device.id, device.display_name)
+  noteNames(list)
+}
+
+// noteNames takes over the names of some devices.
+export function noteNames(list) {
+  for (const device of list) {
+    if (device.display_name) names.set(device.id, device.display_name)
+    else names.delete(device.id)
+  }
 }
 
 // deviceName returns what people call a device.

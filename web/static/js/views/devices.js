@@ -1,8 +1,8 @@
-// Devices: terminals and cameras as cards, those that wait for a decision first.
+// Devices: terminals and cameras as cards, those that wait for a decision first. Where there are many, a part of them.
 
 import { h, icon, keyed, replace } from '../dom.js'
 import { get } from '../api.js'
-import { badge, code, emptyState, errorState, loading, presence, time } from '../parts.js'
+import { badge, button, code, emptyState, errorState, loading, presence, time } from '../parts.js'
 import { fillStrip, noRecords, strip } from '../strip.js'
 import { may, onEvents, poll } from '../live.js'
 import { go, link } from '../router.js'
@@ -13,14 +13,20 @@ import { notUnderstood } from './device.js'
 
 const listInterval = 15_000
 const mostUnread = 20
+const pageSize = 100
+const mostCards = 1000
+const fewDevices = 20
+const typing = 300
 const filters = ['all', 'online', 'offline', 'quarantined', 'refused']
 
 export function devices(parameters) {
-  let show = filterOf(parameters)
-  let list = null
+  let show = filterOf(parameters), search = parameters.search ?? ''
+  let list = null, counts = null, size = pageSize
   const grid = h('div', { class: 'devices' })
   const place = h('div', {}, loading(5))
   const chips = h('div', { class: 'chips', role: 'group', 'aria-label': t('filter') })
+  const more = h('div', { class: 'center' })
+  const input = h('input', { type: 'search', name: 'search', maxlength: '100', value: search, placeholder: t('devices.search'), 'aria-label': t('devices.search'), hidden: true })
   const unread = h('details', { class: 'card details', hidden: true })
   const cards = new Map()
   const watcher = new IntersectionObserver(seen => {
@@ -28,12 +34,12 @@ export function devices(parameters) {
   }, { rootMargin: '200px' })
 
   function render() {
-    const counts = Object.fromEntries(filters.map(name => [name, list.filter(device => matches(device, name)).length]))
     const offered = filters.filter(name => name === 'all' || name === show || counts[name] > 0)
-    replace(chips, offered.map(name => h('button', { type: 'button', class: 'chip', 'aria-pressed': String(name === show), on: { click: () => go({ view: 'devices', show: name === 'all' ? '' : name }, { replacing: true }) } },
+    replace(chips, offered.map(name => h('button', { type: 'button', class: 'chip', 'aria-pressed': String(name === show), on: { click: () => visit({ show: name }) } },
       t(`devices.${name}`), h('span', { class: 'chip-count num' }, String(counts[name])))))
-    if (list.length === 0) {
-      replace(place, noDevices())
+    input.hidden = !search && counts.all <= fewDevices
+    if (counts.all === 0) {
+      replace(place, search ? emptyState('devices', t('history.no_match'), t('devices.no_match.text')) : noDevices())
       return
     }
     const found = list.filter(device => matches(device, show)).sort(byUrgency)
@@ -53,9 +59,20 @@ export function devices(parameters) {
 
   async function read(signal) {
     try {
-      list = (await get('/api/devices', {}, signal)).devices
+      const page = await get('/api/devices', { ...queries[show], search, limit: size }, signal)
+      // Those that wait for a decision are shown first, wherever they are in the list.
+      const waiting = show === 'all' && page.next && page.counts.quarantined ? (await get('/api/devices', { ...queries.quarantined, search, limit: pageSize }, signal)).devices : []
+      list = [...new Map([...page.devices, ...waiting].map(device => [device.id, device])).values()]
+      counts = page.counts
       noteNames(list)
       render()
+      if (!page.next) replace(more)
+      else if (size >= mostCards) replace(more, h('p', { class: 'muted small' }, t('devices.too_many', { n: list.length })))
+      else replace(more, button(t('history.more'), pressed => {
+        pressed.disabled = true
+        size = Math.min(size + pageSize, mostCards)
+        poller.now()
+      }))
     } catch (error) {
       if (signal?.aborted) return
       if (list === null) replace(place, errorState(error, () => poller.now()))
@@ -75,6 +92,18 @@ export function devices(parameters) {
     }
   }
 
+  // visit changes what is shown, and the address with it.
+  function visit(changed) {
+    const next = { show, search, ...changed }
+    go({ view: 'devices', show: next.show === 'all' ? '' : next.show, search: next.search }, { replacing: true })
+  }
+
+  let typed = 0
+  input.addEventListener('input', () => {
+    clearTimeout(typed)
+    typed = setTimeout(() => visit({ search: input.value.trim() }), typing)
+  })
+
   const poller = poll(listInterval, signal => Promise.all([read(signal), readUnread(signal)]))
   const unsubscribe = [
     onEvents(['device'], () => poller.now()),
@@ -84,12 +113,15 @@ export function devices(parameters) {
   ]
   return {
     title: t('nav.devices'),
-    element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.devices')), chips), place, unread),
+    element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.devices')), input, chips), place, more, unread),
     update(changed) {
       show = filterOf(changed)
-      if (list) render()
+      search = changed.search ?? ''
+      size = pageSize
+      poller.now()
     },
     stop() {
+      clearTimeout(typed)
       poller.stop()
       watcher.disconnect()
       for (const end of unsubscribe) end()
@@ -98,6 +130,9 @@ export function devices(parameters) {
 }
 
 const filterOf = parameters => (filters.includes(parameters.show) ? parameters.show : 'all')
+
+// queries are the parameters of the API for each filter.
+const queries = { all: {}, online: { online: true }, offline: { online: false }, quarantined: { state: 'quarantined' }, refused: { state: 'refused' } }
 
 function matches(device, name) {
   if (name === 'all') return true

@@ -10,6 +10,7 @@ import { link } from '../router.js'
 import { t, word } from '../strings.js'
 import { milliseconds, number, percent, short, unknown } from '../format.js'
 import { deviceName, readNames, setting } from '../known.js'
+import { statesCard } from './states.js'
 import { trial } from './trial.js'
 
 const shown = 6
@@ -21,6 +22,7 @@ export function now() {
   const status = statusCard()
   const cards = activityCards()
   const photo = trial()
+  const states = statesCard()
   const recent = recentCard()
   return {
     title: t('nav.now'),
@@ -29,9 +31,9 @@ export function now() {
       h('div', { class: 'now-status' }, status.element),
       h('div', { class: 'now-try' }, photo.element),
       h('div', { class: 'now-cards' }, cards.element),
-      h('div', { class: 'now-recent' }, recent.element)),
+      h('div', { class: 'now-recent' }, states.element, recent.element)),
     stop() {
-      for (const part of [status, cards, photo, recent]) part.stop()
+      for (const part of [status, cards, photo, states, recent]) part.stop()
     },
   }
 }

@@ -6,6 +6,7 @@ import { badge, button, card, errorState, facts, glyph, loading, meter, notice, 
 import { may, poll } from '../live.js'
 import { t, word } from '../strings.js'
 import { readDatasets } from './datasets.js'
+import { readKept } from './kept.js'
 import { bytes, duration, milliseconds, number, percent, short } from '../format.js'
 
 const interval = 5000
@@ -13,14 +14,14 @@ const modelTimeout = 120_000
 
 export function system() {
   const place = h('div', { class: 'system' }, loading(8))
-  const parts = Object.fromEntries(['conditions', 'models', 'stages', 'work', 'links', 'machine', 'program', 'settings', 'datasets'].map(name => [name, h('div', { class: `system-${name}` })]))
+  const parts = Object.fromEntries(['conditions', 'models', 'stages', 'work', 'links', 'machine', 'program', 'settings', 'datasets', 'kept'].map(name => [name, h('div', { class: `system-${name}` })]))
   let built = false
   let models = []
 
   function render(one) {
     if (!built) {
-      const { conditions, models, datasets, stages, work, links, machine, program, settings } = parts
-      replace(place, conditions, h('div', { class: 'columns' }, h('div', {}, models, datasets, work, program), h('div', {}, stages, links, machine)), settings)
+      const { conditions, models, datasets, stages, work, links, machine, program, settings, kept } = parts
+      replace(place, conditions, h('div', { class: 'columns' }, h('div', {}, models, datasets, work, program), h('div', {}, stages, links, machine)), kept, settings)
     }
     built = true
     const now = one.state
@@ -54,6 +55,7 @@ export function system() {
   })
   readSettings(parts.settings)
   readDatasets(parts.datasets)
+  readKept(parts.kept)
   return { title: t('nav.system'), element: h('div', { class: 'view' }, h('div', { class: 'view-head' }, h('h1', {}, t('nav.system'))), place), stop: poller.stop }
 }
 
