@@ -76,9 +76,10 @@ var arrows = map[string][]string{
 	"internal/config":      {anything},                                  // the packages whose Config it gathers
 	"test":                 nil,                                         // black boxes; their tests use models/modeltest
 	"examples":             nil,                                         // what users copy; their tests run the program
-	"test/homeassistant":   {"terminal"},                                // plays a terminal
+	"test/homeassistant":   {"terminal", "learn"},                       // plays a terminal, has a head
 	"test/abuse":           {"benchmarks", "terminal"},                  // an attacker: loads, hostile inputs, terminals
 	"tools/install-litert": {"inference/litert", "inference/runtimes"},  // LiteRT for tests
+	"tools/parameters":     nil,                                         // writes the table of query parameters
 	"tools/sbom":           nil,                                         // completes the list of components
 	"tools/quality":        {"models", "inference", "inference/tflite"}, // a program that evaluates the built-in model
 	"tools/studies":        {anything},                                  // programs that measure the core once

@@ -66,6 +66,34 @@ func TestJobsHaveOwner(t *testing.T) {
 	}
 }
 
+// stateOf has one state, gate, by a model of that name.
+type stateOf struct {
+	statesPort
+	model string
+}
+
+type statesPort = api.States
+
+func (s stateOf) State(name string) (edgelens.State, error) {
+	return edgelens.State{Name: name, Model: s.model}, nil
+}
+
+func (s stateOf) Observe(context.Context, string, []byte, [32]byte) (edgelens.StateAnswer, edgelens.State, error) {
+	now, err := s.State("gate")
+	return edgelens.StateAnswer{Outcome: edgelens.StatePending}, now, err
+}
+
+// A key for some models has no image recognized by another one that a state has.
+func TestKeyOfModelsAndStates(t *testing.T) {
+	for model, want := range map[string]int{"known": 200, "m": 403} {
+		g := newGuarded(t, func(_ *api.Config, p *api.Parts) { p.States = stateOf{model: model} })
+		token := g.token(edgelens.Key{Name: "camera", Scopes: []edgelens.Scope{edgelens.ScopeDevices}, Models: []string{"known"}})
+		if w := g.do(bearing(token, formRequest("/api/states/gate/images", "file", []byte(anImage)))); w.Code != want {
+			t.Errorf("%s: %d, want %d: %s", model, w.Code, want, w.Body)
+		}
+	}
+}
+
 func TestKeyOfModels(t *testing.T) {
 	g := newGuarded(t, func(_ *api.Config, p *api.Parts) { p.Queue = &jobs{} })
 	bound := func(name string, models ...string) string {
@@ -106,6 +134,9 @@ func TestKeyOfDevices(t *testing.T) {
 	ofDoor := g.token(edgelens.Key{Name: "door", Scopes: scopes, Devices: []string{door}})
 	ofNew := g.token(edgelens.Key{Name: "new", Scopes: scopes, Devices: []string{"new"}})
 	open := func() io.Reader { return strings.NewReader(`{"cmd":"open"}`) }
+	if page := g.do(bearing(ofNew, request("GET", "/api/devices?limit=1", "", nil))).Body.String(); !strings.Contains(page, `"id":"new"`) || !strings.Contains(page, `"counts":{"all":1,`) || strings.Contains(page, door) || strings.Contains(page, "next") {
+		t.Errorf("the list: %s", page)
+	}
 	for name, c := range map[string]struct {
 		token   string
 		request *http.Request

@@ -29,7 +29,7 @@ var wanted = map[string]string{
 	"DELETE /api/datasets/:name/examples/:id": "learn", "GET /api/datasets/:name/examples/:id/image": "learn page",
 	"GET /api/federation": "learn", "GET /api/heads": "learn", "GET /api/heads/:name": "learn", "DELETE /api/heads/:name": "learn", "POST /api/heads/:name/train": "learn", "POST /api/heads/:name/rollback": "learn",
 	"GET /api/models": "key", "GET /api/models/:name": "key", "GET /api/session": "key", "GET /": "key", "GET /page/*": "key", "GET /docs": "key", "GET /openapi.yaml": "key",
-	"GET /api/system": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
+	"GET /api/system": "metrics page", "GET /api/ledger": "metrics page", "GET /metrics": "metrics", "GET /api/outbox": "", "POST /api/outbox/retry": "",
 	"DELETE /api/sensors": "", "DELETE /api/sensors/:id": "", "DELETE /api/results": "", "DELETE /api/results/:id": "", "POST /api/restore/release": "",
 	"GET /api/devices/:id/chain": "results page", "GET /.well-known/jwks.json": "open",
 	"GET /healthz": "open", "GET /readyz": "open", "GET /login": "open", "GET /login/login.css": "open", "POST /login": "open", "POST /logout": "open",

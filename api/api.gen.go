@@ -395,6 +395,84 @@ func (e JobStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeptKindBound.
+const (
+	KeptByAge   KeptKindBound = "age"
+	KeptByBytes KeptKindBound = "bytes"
+	KeptByRows  KeptKindBound = "rows"
+	KeptBySpace KeptKindBound = "space"
+)
+
+// Valid indicates whether the value is a known member of the KeptKindBound enum.
+func (e KeptKindBound) Valid() bool {
+	switch e {
+	case KeptByAge:
+		return true
+	case KeptByBytes:
+		return true
+	case KeptByRows:
+		return true
+	case KeptBySpace:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for KeptKindKind.
+const (
+	KeptCommands      KeptKindKind = "commands"
+	KeptEvents        KeptKindKind = "events"
+	KeptExamples      KeptKindKind = "examples"
+	KeptIDs           KeptKindKind = "ids"
+	KeptImages        KeptKindKind = "images"
+	KeptInsights      KeptKindKind = "insights"
+	KeptJobs          KeptKindKind = "jobs"
+	KeptRecords       KeptKindKind = "records"
+	KeptResults       KeptKindKind = "results"
+	KeptSensorMinutes KeptKindKind = "sensor_minutes"
+	KeptSensorPoints  KeptKindKind = "sensor_points"
+	KeptStateChanges  KeptKindKind = "state_changes"
+	KeptUndelivered   KeptKindKind = "undelivered"
+	KeptVectors       KeptKindKind = "vectors"
+)
+
+// Valid indicates whether the value is a known member of the KeptKindKind enum.
+func (e KeptKindKind) Valid() bool {
+	switch e {
+	case KeptCommands:
+		return true
+	case KeptEvents:
+		return true
+	case KeptExamples:
+		return true
+	case KeptIDs:
+		return true
+	case KeptImages:
+		return true
+	case KeptInsights:
+		return true
+	case KeptJobs:
+		return true
+	case KeptRecords:
+		return true
+	case KeptResults:
+		return true
+	case KeptSensorMinutes:
+		return true
+	case KeptSensorPoints:
+		return true
+	case KeptStateChanges:
+		return true
+	case KeptUndelivered:
+		return true
+	case KeptVectors:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KernelCheckResult.
 const (
 	KernelCheckResultOff       KernelCheckResult = "off"
@@ -1424,12 +1502,28 @@ type DeviceCounters struct {
 	WithoutRecords int64 `json:"without_records"`
 }
 
+// DeviceCounts How many devices there are with this `search` and `named`, whatever their state: a refused one is neither online nor
+// offline here. Absent without `limit` and `cursor`.
+type DeviceCounts struct {
+	All         int `json:"all"`
+	Offline     int `json:"offline"`
+	Online      int `json:"online"`
+	Quarantined int `json:"quarantined"`
+	Refused     int `json:"refused"`
+}
+
 // DeviceID Example: 1026700
 type DeviceID = string
 
 // DeviceList defines model for DeviceList.
 type DeviceList struct {
-	Devices []Device `json:"devices"`
+	// Counts How many devices there are with this `search` and `named`, whatever their state: a refused one is neither online nor
+	// offline here. Absent without `limit` and `cursor`.
+	Counts  *DeviceCounts `json:"counts,omitempty"`
+	Devices []Device      `json:"devices"`
+
+	// Next The cursor of the next page; absent on the last, and without `limit` and `cursor`
+	Next *string `json:"next,omitempty"`
 }
 
 // DeviceRecord defines model for DeviceRecord.
@@ -1869,6 +1963,39 @@ type JobList struct {
 // JobStatus defines model for JobStatus.
 type JobStatus string
 
+// KeptKind What is kept of a kind. A bound that there is not is absent
+//
+// Example: {"bound":"age","bytes":178000000,"estimated":false,"kind":"jobs","max_age_seconds":604800,"oldest":"2026-04-24T10:00:00Z","rows":120400,"share_bytes":858993440}
+type KeptKind struct {
+	// Bound The bound that removes the oldest ones now; `space` is the ledger's `max_bytes`. Absent where none does
+	Bound *KeptKindBound `json:"bound,omitempty"`
+
+	// Bytes About what they take, with indexes; for images and examples, files, too
+	Bytes int64 `json:"bytes"`
+
+	// Estimated The rows were not counted
+	Estimated bool `json:"estimated"`
+
+	// Kind `jobs` are jobs with their results, `results` other results, `records` those of terminals with their deliveries, `ids` those by which duplicates of records are recognized
+	Kind          KeptKindKind `json:"kind"`
+	MaxAgeSeconds *int64       `json:"max_age_seconds,omitempty"`
+	MaxBytes      *int64       `json:"max_bytes,omitempty"`
+	MaxRows       *int64       `json:"max_rows,omitempty"`
+
+	// Oldest Since when they reach back; absent where there are none
+	Oldest *time.Time `json:"oldest,omitempty"`
+	Rows   int64      `json:"rows"`
+
+	// ShareBytes The part of the ledger's `max_bytes` that other kinds cannot take from this one
+	ShareBytes *int64 `json:"share_bytes,omitempty"`
+}
+
+// KeptKindBound The bound that removes the oldest ones now; `space` is the ledger's `max_bytes`. Absent where none does
+type KeptKindBound string
+
+// KeptKindKind `jobs` are jobs with their results, `results` other results, `records` those of terminals with their deliveries, `ids` those by which duplicates of records are recognized
+type KeptKindKind string
+
 // KernelCheck Whether the kernels that run the model compute correctly on this machine: their results for generated images, compared with those of slower reference kernels (inference.check)
 type KernelCheck struct {
 	// Against The reference kernels, for example tflite 2.17.1 without a delegate; absent if there was no comparison
@@ -1909,6 +2036,18 @@ type KeySet struct {
 type LabelCount struct {
 	Count int    `json:"count"`
 	Label string `json:"label"`
+}
+
+// LedgerStatus defines model for LedgerStatus.
+type LedgerStatus struct {
+	At time.Time `json:"at"`
+
+	// Bytes About what they take
+	Bytes int64      `json:"bytes"`
+	Kinds []KeptKind `json:"kinds"`
+
+	// MaxBytes What the kinds with a share, and all without a bound of its own, may take together (ledger.max_bytes)
+	MaxBytes int64 `json:"max_bytes"`
 }
 
 // LinkState A server that the service uses; `broker` is absent where there is no MQTT
@@ -3129,6 +3268,18 @@ type ListDevicesParams struct {
 
 	// Online Only devices that are online, or only those that are not.
 	Online *bool `form:"online,omitempty" json:"online,omitempty"`
+
+	// Search Only devices whose id or display name contains this text, in upper or lower case.
+	Search *string `form:"search,omitempty" json:"search,omitempty"`
+
+	// Named With `true`, only devices with a display name.
+	Named *bool `form:"named,omitempty" json:"named,omitempty"`
+
+	// Limit Maximum number of devices on a page, 50 where there is only a `cursor`; without both, all devices.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page; empty for the first page.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListDeviceCommandsParams defines parameters for ListDeviceCommands.
@@ -3418,6 +3569,9 @@ type ServerInterface interface {
 	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx echo.Context, id openapi_types.UUID, params GetJobParams) error
+	// GetLedger Show what is kept of each kind, and since when
+	// (GET /api/ledger)
+	GetLedger(ctx echo.Context) error
 	// ListModels List models
 	// (GET /api/models)
 	ListModels(ctx echo.Context) error
@@ -3754,6 +3908,34 @@ func (w *ServerInterfaceWrapper) ListDevices(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "online", ctx.QueryParams(), &params.Online, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter online: %s", err))
+	}
+
+	// ------------- Optional query parameter "search" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "search", ctx.QueryParams(), &params.Search, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter search: %s", err))
+	}
+
+	// ------------- Optional query parameter "named" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "named", ctx.QueryParams(), &params.Named, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter named: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4138,6 +4320,15 @@ func (w *ServerInterfaceWrapper) GetJob(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetJob(ctx, id, params)
+	return err
+}
+
+// GetLedger converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLedger(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLedger(ctx)
 	return err
 }
 
@@ -4773,6 +4964,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.DELETE(options.BaseURL+"/api/jobs/:id", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
 	router.GET(options.BaseURL+"/api/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
+	router.GET(options.BaseURL+"/api/ledger", wrapper.GetLedger, options.OperationMiddlewares["getLedger"]...)
 	router.GET(options.BaseURL+"/api/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
 	router.GET(options.BaseURL+"/api/models/:name", wrapper.GetModel, options.OperationMiddlewares["getModel"]...)
 	router.POST(options.BaseURL+"/api/models/:name/load", wrapper.LoadModel, options.OperationMiddlewares["loadModel"]...)
@@ -8622,6 +8814,124 @@ func (response GetJob503ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	return err
 }
 
+type GetLedgerRequestObject struct {
+}
+
+type GetLedgerResponseObject interface {
+	VisitGetLedgerResponse(w http.ResponseWriter) error
+}
+
+type GetLedger200ResponseHeaders struct {
+	CacheControl string
+}
+
+type GetLedger200JSONResponse struct {
+	Body    LedgerStatus
+	Headers GetLedger200ResponseHeaders
+}
+
+func (response GetLedger200JSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger400ApplicationProblemPlusJSONResponse struct {
+	RefusedApplicationProblemPlusJSONResponse
+}
+
+func (response GetLedger400ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetLedger401ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger403ApplicationProblemPlusJSONResponse Problem
+
+func (response GetLedger403ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger421ApplicationProblemPlusJSONResponse Problem
+
+func (response GetLedger421ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(421)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger429ApplicationProblemPlusJSONResponse Problem
+
+func (response GetLedger429ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLedger507ApplicationProblemPlusJSONResponse Problem
+
+func (response GetLedger507ApplicationProblemPlusJSONResponse) VisitGetLedgerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListModelsRequestObject struct {
 }
 
@@ -11821,6 +12131,9 @@ type StrictServerInterface interface {
 	// GetJob Get a job
 	// (GET /api/jobs/{id})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
+	// GetLedger Show what is kept of each kind, and since when
+	// (GET /api/ledger)
+	GetLedger(ctx context.Context, request GetLedgerRequestObject) (GetLedgerResponseObject, error)
 	// ListModels List models
 	// (GET /api/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -12626,6 +12939,29 @@ func (sh *strictHandler) GetJob(ctx echo.Context, id openapi_types.UUID, params 
 		return err
 	} else if validResponse, ok := response.(GetJobResponseObject); ok {
 		return validResponse.VisitGetJobResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetLedger operation middleware
+func (sh *strictHandler) GetLedger(ctx echo.Context) error {
+	var request GetLedgerRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLedger(ctx.Request().Context(), request.(GetLedgerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLedger")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLedgerResponseObject); ok {
+		return validResponse.VisitGetLedgerResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

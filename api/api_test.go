@@ -91,13 +91,13 @@ func (w waiting) Conditions() []edgelens.Condition {
 type server struct {
 	http.Handler
 	built      *api.Server
-	t          *testing.T
+	t          testing.TB
 	recognizer *recognizer
 	metrics    *prometheus.Registry
 	log        *bytes.Buffer
 }
 
-func newServer(t *testing.T, edit func(*api.Config, *api.Parts)) *server {
+func newServer(t testing.TB, edit func(*api.Config, *api.Parts)) *server {
 	t.Helper()
 	config, s := api.DefaultConfig(), &server{t: t, recognizer: &recognizer{}, log: &bytes.Buffer{}}
 	config.Open = true // requests of httptest come from another machine; access has tests of its own

@@ -38,6 +38,8 @@ type Config struct {
 	// ClientCA is a PEM file of the authorities whose certificates clients may show, or ClientCAOwn; "" for none. ClientAuth is
 	// ClientAuthOptional or ClientAuthRequire.
 	ClientCA, ClientAuth string
+	// ClientCRLs are files with the revocation lists of the authorities of the file ClientCA; none: theirs are not checked.
+	ClientCRLs []string
 	// RateLimit is the maximum number of requests per second of one client, on average; 0 is no limit. RateBurst is how
 	// many it may send at once; at least 1.
 	RateLimit float64

@@ -28,7 +28,7 @@ var router = sync.OnceValues(func() (routers.Router, error) {
 
 // matchesDescription fails if a response does not conform to openapi.yaml. Calls
 // that are not in it pass.
-func matchesDescription(t *testing.T, r *http.Request, w *httptest.ResponseRecorder) {
+func matchesDescription(t testing.TB, r *http.Request, w *httptest.ResponseRecorder) {
 	t.Helper()
 	router, err := router()
 	if err != nil {

@@ -42,31 +42,6 @@ type Devices interface {
 	DefaultDevice(ctx context.Context) (string, error)
 }
 
-// ListDevices implements StrictServerInterface.
-func (s *Server) ListDevices(ctx context.Context, r ListDevicesRequestObject) (ListDevicesResponseObject, error) {
-	state, online := r.Params.State, r.Params.Online
-	if state != nil {
-		if err := checkState(*state); err != nil {
-			return nil, err
-		}
-	}
-	devices, err := s.devices.Devices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list := ListDevices200JSONResponse{Devices: make([]Device, 0, len(devices))}
-	for _, device := range devices {
-		d := newDevice(device)
-		if !keyFrom(ctx).MayUseDevice(d.Id) {
-			continue
-		}
-		if (state == nil || d.State == *state) && (online == nil || d.Online == *online) {
-			list.Devices = append(list.Devices, d)
-		}
-	}
-	return list, nil
-}
-
 // GetDevice implements StrictServerInterface.
 func (s *Server) GetDevice(ctx context.Context, r GetDeviceRequestObject) (GetDeviceResponseObject, error) {
 	if err := checkUse(ctx, r.Id); err != nil {

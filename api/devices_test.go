@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func newDoors(t *testing.T, err error) (*server, *devices) {
 }
 
 // decoded returns an answer's JSON.
-func decoded(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
+func decoded(t testing.TB, w *httptest.ResponseRecorder) map[string]any {
 	t.Helper()
 	var body map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
@@ -179,6 +180,129 @@ func TestListDevices(t *testing.T) {
 		})
 	}
 }
+
+// many are devices, of which every tenth has a name, is online, is refused, or is to be decided on.
+type many struct {
+	devices
+	n int
+}
+
+func (m *many) Devices(context.Context) (all []edgelens.Device, err error) {
+	for i := range m.n {
+		d := edgelens.Device{ID: fmt.Sprintf("d%05d", i), Dialect: "fungxi", State: edgelens.DeviceAccepted, FirstSeen: morning, LastSeen: morning}
+		switch i % 10 {
+		case 1:
+			d.Settings.DisplayName = fmt.Sprintf("Gate %d", i)
+		case 2:
+			d.Online = true
+		case 3:
+			d.State = edgelens.DeviceQuarantined
+		case 4:
+			d.State = edgelens.DeviceRefused
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+func manyDevices(t testing.TB, n int) *server {
+	return newServer(t, func(_ *api.Config, p *api.Parts) { p.Devices = &many{n: n} })
+}
+
+func TestDevicesInPages(t *testing.T) {
+	s := manyDevices(t, 120)
+	counts := func(all, online, offline, quarantined, refused int) map[string]any {
+		return map[string]any{"all": float64(all), "online": float64(online), "offline": float64(offline), "quarantined": float64(quarantined), "refused": float64(refused)}
+	}
+	for query, want := range map[string]struct {
+		ids    int // of all pages
+		pages  int
+		counts any
+	}{
+		"":                          {120, 1, nil},
+		"state=refused":             {12, 1, nil},
+		"limit=1000":                {120, 1, counts(120, 12, 96, 12, 12)},
+		"limit=120":                 {120, 1, counts(120, 12, 96, 12, 12)},
+		"limit=119":                 {120, 2, counts(120, 12, 96, 12, 12)},
+		"cursor=":                   {120, 3, counts(120, 12, 96, 12, 12)},
+		"limit=7&state=quarantined": {12, 2, counts(120, 12, 96, 12, 12)},
+		"limit=5&online=true":       {12, 3, counts(120, 12, 96, 12, 12)},
+		"limit=5&named=true":        {12, 3, counts(12, 0, 12, 0, 0)},
+		"limit=5&search=gATE+11":    {2, 1, counts(2, 0, 2, 0, 0)}, // 11 and 111
+		"limit=5&search=D0011":      {10, 2, counts(10, 1, 8, 1, 1)},
+		"search=d0011&named=true":   {1, 1, nil},
+		"limit=5&search=nothing":    {0, 1, counts(0, 0, 0, 0, 0)},
+	} {
+		t.Run(query, func(t *testing.T) {
+			seen, last, next := 0, "", ""
+			for page := 1; ; page++ {
+				w := s.do(request("GET", "/api/devices?"+query+next, "", nil))
+				if w.Code != 200 {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				body := decoded(t, w)
+				for _, device := range body["devices"].([]any) {
+					id := device.(map[string]any)["id"].(string)
+					if id <= last {
+						t.Errorf("%s after %s", id, last)
+					}
+					seen, last = seen+1, id
+				}
+				if !reflect.DeepEqual(body["counts"], want.counts) {
+					t.Errorf("counts %v, want %v", body["counts"], want.counts)
+				}
+				cursor, more := body["next"].(string)
+				if more == (page == want.pages) {
+					t.Fatalf("page %d of %d has the next %q", page, want.pages, cursor)
+				}
+				if !more {
+					break
+				}
+				query = strings.TrimPrefix(query, "cursor=")
+				next = "&cursor=" + cursor
+				if query == "" {
+					next = next[1:]
+				}
+			}
+			if seen != want.ids {
+				t.Errorf("%d devices, want %d", seen, want.ids)
+			}
+		})
+	}
+}
+
+// A cursor stays valid though its device is forgotten.
+func TestDevicePageAfterAForgottenOne(t *testing.T) {
+	next := decoded(t, manyDevices(t, 20).do(request("GET", "/api/devices?limit=15", "", nil)))["next"].(string)
+	w := manyDevices(t, 10).do(request("GET", "/api/devices?cursor="+next, "", nil)) // without d00014
+	if body := decoded(t, w); w.Code != 200 || len(body["devices"].([]any)) != 0 || body["next"] != nil {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func BenchmarkListDevices(b *testing.B) {
+	all, _ := (&many{n: 10_000}).Devices(b.Context())
+	s := newServer(b, func(_ *api.Config, p *api.Parts) { p.Devices = &fixed{all: all} })
+	for _, query := range []string{"", "?limit=50", "?limit=100", "?limit=100&search=gate", "?limit=1000&named=true"} {
+		b.Run(query, func(b *testing.B) {
+			bytes := 0
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, request("GET", "/api/devices"+query, "", nil))
+				bytes = w.Body.Len()
+			}
+			b.ReportMetric(float64(bytes), "B/answer")
+		})
+	}
+}
+
+// fixed are devices that are there already.
+type fixed struct {
+	devices
+	all []edgelens.Device
+}
+
+func (f *fixed) Devices(context.Context) ([]edgelens.Device, error) { return slices.Clone(f.all), nil }
 
 func TestGetDevice(t *testing.T) {
 	s, _ := newDoors(t, nil)
@@ -316,6 +440,13 @@ func TestBadDeviceRequests(t *testing.T) {
 		"65 letters":                 {request("GET", "/api/devices/"+strings.Repeat("a", 65), "", nil), 400, "invalid_request", "1 to 64"},
 		"no id":                      {request("POST", "/api/devices//commands", "", state(`{}`)), 400, "invalid_request", "id"},
 		"filter by no state":         {request("GET", "/api/devices?state=asleep", "", nil), 400, "invalid_request", "accepted, quarantined or refused"},
+		"no number":                  {request("GET", "/api/devices?limit=few", "", nil), 400, "invalid_request", "limit"},
+		"no device":                  {request("GET", "/api/devices?limit=0", "", nil), 400, "invalid_request", "1 to 1000"},
+		"too many devices":           {request("GET", "/api/devices?limit=1001", "", nil), 400, "invalid_request", "1 to 1000"},
+		"a cursor of another list":   {request("GET", "/api/devices?cursor=am9iczo3", "", nil), 400, "invalid_request", "not one of this list"},
+		"a cursor of no device":      {request("GET", "/api/devices?cursor=ZGV2aWNlczphK2I", "", nil), 400, "invalid_request", "not one of this list"},
+		"no cursor":                  {request("GET", "/api/devices?cursor=a+b", "", nil), 400, "invalid_request", "cursor"},
+		"a long search":              {request("GET", "/api/devices?search="+strings.Repeat("a", 101), "", nil), 400, "invalid_request", "at most 100 characters"},
 		"filter by no boolean":       {request("GET", "/api/devices?online=maybe", "", nil), 400, "invalid_request", "online"},
 		"no state":                   {request("PATCH", url, "", state(`{}`)), 400, "invalid_request", `{"state":"accepted"}`},
 		"another state":              {request("PATCH", url, "", state(`{"state":"open"}`)), 400, "invalid_request", "accepted, quarantined or refused"},

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	_ "embed" // the page and its parts
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -76,9 +77,15 @@ type docsTry struct {
 	Changes bool
 }
 
-// description is openapi.yaml, which takes longer to read than a test of a
-// handler.
-var description = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(specification) })
+// description is openapi.yaml. To read it takes a tenth of a second of a fast core, which is a quarter of a start: Prepare
+// reads it afterwards.
+var description = sync.OnceValues(func() (*openapi3.T, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(specification)
+	if err != nil {
+		return nil, fmt.Errorf("read the API description: %w", err)
+	}
+	return doc, nil
+})
 
 // docsPage is the HTML page of the description.
 var docsPage = sync.OnceValues(func() ([]byte, error) {
@@ -89,16 +96,33 @@ var docsPage = sync.OnceValues(func() ([]byte, error) {
 	return renderDocs(doc)
 })
 
+// Prepare reads the description and renders the pages of documentation, so that the first request that needs them does not
+// wait for it. An error, which the first request would get, is a defect of the program.
+func Prepare() error {
+	_, docs := docsPage()
+	_, runbook := runbookPage()
+	return errors.Join(docs, runbook)
+}
+
+// rendered answers with a page that is rendered once.
+func rendered(page func() ([]byte, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		html, err := page()
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("Content-Security-Policy", docsPolicy)
+		return fixed(echo.MIMETextHTMLCharsetUTF8, html)(c)
+	}
+}
+
 // docsPolicy lets the page load its own style and script and call this service, and nothing else.
 const docsPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // registerDocs registers the page and its parts, all from this service, so that it works without a network.
-func registerDocs(e *echo.Echo, html []byte) {
-	serve := fixed(echo.MIMETextHTMLCharsetUTF8, html)
-	e.GET("/docs", func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", docsPolicy)
-		return serve(c)
-	})
+func registerDocs(e *echo.Echo) {
+	e.GET("/docs", rendered(docsPage))
+	e.GET("/docs/runbook", rendered(runbookPage))
 	e.GET("/docs/docs.css", fixed("text/css; charset=utf-8", docsStyle))
 	e.GET("/docs/docs.js", fixed("text/javascript; charset=utf-8", docsScript))
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"edgelens/identity/keys"
 	"edgelens/identity/pki"
 	"edgelens/identity/pki/pkitest"
+	"edgelens/internal/atomicfile"
 	"edgelens/internal/certificate"
 	"edgelens/internal/testutil"
 )
@@ -262,6 +264,47 @@ func TestClientsOfOtherAuthority(t *testing.T) {
 	}
 	if status, body := s.send(s.client(s.site.Device("door", 0)), "GET", "/healthz", "", nil); status != 0 {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// The revocation lists of other authorities are followed, also on connections that are open; without a list that is valid, their
+// certificates are refused.
+func TestRevokedByOtherAuthority(t *testing.T) {
+	other, file := pkitest.New(t), filepath.Join(t.TempDir(), "other.crl")
+	publish := func() {
+		t.Helper()
+		der, err := other.Authority.Revocations()
+		if err == nil {
+			err = atomicfile.Write(file, der, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	app, door := other.Device("app", 0), other.Device("door", 0)
+	publish()
+	s := serveCertified(t, func(c *api.Config, _ *api.Parts) {
+		c.ClientCA, c.ClientAuth, c.ClientCRLs = other.CAFile(), api.ClientAuthRequire, []string{file}
+	})
+	open := s.client(door)
+	for name, client := range map[string]*http.Client{"app": s.client(app), "door": open} {
+		if status, body := s.send(client, "GET", "/api/models/none", "", nil); status != 404 {
+			t.Fatalf("%s: %d %s", name, status, body)
+		}
+	}
+	if _, err := other.Authority.Revoke(t.Context(), "door"); err != nil {
+		t.Fatal(err)
+	}
+	publish()
+	testutil.Eventually(t, "the open connection is refused", func() bool {
+		status, _ := s.send(open, "GET", "/api/models/none", "", nil)
+		return status == 403 || status == 0
+	})
+	if status, body := s.send(s.client(door), "GET", "/api/models/none", "", nil); status != 0 {
+		t.Errorf("a new connection: %d %s", status, body)
+	}
+	if status, body := s.send(s.client(app), "GET", "/api/models/none", "", nil); status != 404 {
+		t.Errorf("another device: %d %s", status, body)
 	}
 }
 

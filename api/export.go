@@ -29,17 +29,6 @@ const (
 // tooManyExports is the error of one more.
 var tooManyExports = &edgelens.Busy{RetryAfter: 10 * time.Second, Reason: "two exports run already; try again once one has ended"}
 
-// refuseExportErasure answers a DELETE of the path of exports, which would be that of the result "export" otherwise.
-func refuseExportErasure(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if c.Request().Method == http.MethodDelete && route(c) == "/api/results/:id" && c.Param("id") == "export" {
-			c.Response().Header().Set(echo.HeaderAllow, http.MethodOptions+", "+http.MethodGet)
-			return echo.ErrMethodNotAllowed
-		}
-		return next(c)
-	}
-}
-
 // serveExport answers GET /api/results/export.
 func (s *Server) serveExport(c echo.Context) error {
 	ctx := c.Request().Context()

@@ -15,9 +15,9 @@ type Heads interface {
 	Heads() ([]edgelens.HeadVersion, error)
 	// Versions returns the versions of a head, newest first. The error wraps edgelens.ErrNotFound.
 	Versions(name string) ([]edgelens.HeadVersion, error)
-	// Train trains and stores the next version of a head. Errors: an *edgelens.Busy while another one is trained, ErrNotFound
-	// for an unknown dataset, ErrInvalid for one that cannot be trained on, ErrConflict for the name of a model file, ErrDeadline,
-	// ErrCanceled, ErrDiskFull, ErrStorage.
+	// Train trains and stores the next version of a head. Errors: an *edgelens.Busy while another one is trained, ErrConflict
+	// while this one is, and for the name of a model file, ErrNotFound for an unknown dataset, ErrInvalid for one that cannot be
+	// trained on, ErrDeadline, ErrCanceled, ErrDiskFull, ErrStorage.
 	Train(ctx context.Context, name string, t edgelens.Training) (edgelens.HeadVersion, error)
 	// Progress returns how far the training in progress is; nil for none.
 	Progress() *edgelens.TrainingProgress

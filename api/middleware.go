@@ -237,7 +237,7 @@ func (s *Server) refuseUnread(c echo.Context) error {
 		return nil
 	}
 	prefer := readPreferences(c.Request().Header)
-	if prefer.async {
+	if ours, ok := c.Request().Context().Value(connKey{}).(*conn); prefer.async || ok && ours.mayRead {
 		return nil
 	}
 	if err := s.admission.Refusal(prefer.wait); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -152,10 +151,11 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p := newProblem(err)
 	p.RequestId = requestID(c)
 	p.Instance = instance(original(c.Request()))
-	if seconds := retryAfter(err); seconds > 0 {
-		if answersAtOnce[route(c)] { // many at a time, which must not come back all at once
-			seconds += rand.IntN(seconds/2 + 2)
-		}
+	seconds := retryAfter(err)
+	if answersAtOnce[route(c)] {
+		seconds = retryAfterOfMany(err)
+	}
+	if seconds > 0 {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if p.Status == http.StatusUnauthorized {

@@ -2,14 +2,15 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
 
 	"edgelens"
@@ -20,38 +21,48 @@ import (
 // generated code ignores unknown ones and returns errors in the words of the
 // standard library, so they are checked before it runs.
 type parameters struct {
-	schemas map[string]*openapi3.Schema
+	all map[string]parameter
 	// names are sorted.
 	names []string
 	// lenient operations ignore unknown names.
 	lenient bool
 }
 
-// operations are the parameters by method and route.
-type operations map[string]*parameters
+// parameterKind is what the value of a parameter is.
+type parameterKind int
 
-// newOperations reads the query parameters of every operation.
-func newOperations(doc *openapi3.T) operations {
-	all := operations{}
-	for path, item := range doc.Paths.Map() {
-		for method, operation := range item.Operations() {
-			p := &parameters{schemas: map[string]*openapi3.Schema{}, lenient: !strings.HasPrefix(path, "/api/") && (method == http.MethodGet || loginRoutes[path])}
-			for _, parameter := range operation.Parameters {
-				if parameter.Value.In == openapi3.ParameterInQuery {
-					p.schemas[parameter.Value.Name] = parameter.Value.Schema.Value
-					p.names = append(p.names, parameter.Value.Name)
-				}
-			}
-			slices.Sort(p.names)
-			all[method+" "+echoPath(path)] = p
-		}
-	}
-	return all
+const (
+	textParameter parameterKind = iota
+	integerParameter
+	numberParameter
+	booleanParameter
+	// timeParameter is a time as in RFC 3339.
+	timeParameter
+	// listParameter may be given several times, each time with one of its items.
+	listParameter
+)
+
+// String is the name of the type in OpenAPI.
+func (k parameterKind) String() string {
+	return [...]string{"string", "integer", "number", "boolean", "date-time", "array"}[k]
 }
 
-// echoPath is a path of openapi.yaml as Echo writes it: /jobs/:id for /jobs/{id}.
-func echoPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+// parameter is the schema of a query parameter; nil pointers are for no bound. tools/parameters writes them all.
+type parameter struct {
+	kind                parameterKind
+	min, max            *float64
+	minLength           int
+	maxLength, maxItems *int
+	// words are the values that a text may have; empty for any.
+	words []string
+	items *parameter
+}
+
+func newParameters(method, path string, all map[string]parameter) *parameters {
+	return &parameters{
+		all: all, names: slices.Sorted(maps.Keys(all)),
+		lenient: !strings.HasPrefix(path, "/api/") && (method == http.MethodGet || loginRoutes[path]),
+	}
 }
 
 // checkQuery rejects a query string that cannot be read or has a parameter that
@@ -66,7 +77,7 @@ func (s *Server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return fmt.Errorf("%w: the query string cannot be read; put & between parameters, and write %% as %%25, ; as %%3B and + as %%2B in values", edgelens.ErrInvalid)
 		}
-		p := s.operations[r.Method+" "+route(c)]
+		p := operations[r.Method+" "+route(c)]
 		if p == nil {
 			return next(c) // there is no such operation
 		}
@@ -86,21 +97,21 @@ func (s *Server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 func (p *parameters) check(values url.Values) (url.Values, error) {
 	checked := url.Values{}
 	for name, given := range values {
-		schema, known := p.schemas[name]
+		schema, known := p.all[name]
 		if !known {
 			if p.lenient {
 				continue
 			}
 			return nil, p.unknown(name)
 		}
-		if schema.Type.Is(openapi3.TypeArray) {
-			if err := readList(checked, name, given, schema); err != nil {
+		if schema.kind == listParameter {
+			if err := readList(checked, name, given, &schema); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		for _, text := range given {
-			value, err := readParameter(name, text, schema)
+			value, err := readParameter(name, text, &schema)
 			if err != nil {
 				return nil, err
 			}
@@ -114,12 +125,12 @@ func (p *parameters) check(values url.Values) (url.Values, error) {
 }
 
 // readList adds the values of a parameter that may be given several times.
-func readList(checked url.Values, name string, given []string, schema *openapi3.Schema) error {
-	if schema.MaxItems != nil && uint64(len(given)) > *schema.MaxItems {
-		return fmt.Errorf("%w: %s may be given at most %d times", edgelens.ErrInvalid, name, *schema.MaxItems)
+func readList(checked url.Values, name string, given []string, schema *parameter) error {
+	if schema.maxItems != nil && len(given) > *schema.maxItems {
+		return fmt.Errorf("%w: %s may be given at most %d times", edgelens.ErrInvalid, name, *schema.maxItems)
 	}
 	for _, text := range given {
-		value, err := readParameter(name, text, schema.Items.Value)
+		value, err := readParameter(name, text, schema.items)
 		if err != nil {
 			return err
 		}
@@ -147,29 +158,26 @@ func (p *parameters) meant(name string) string {
 }
 
 // readParameter returns a value in the form that the generated code reads.
-func readParameter(name, text string, schema *openapi3.Schema) (string, error) {
-	switch {
-	case schema.Type.Is(openapi3.TypeInteger):
+func readParameter(name, text string, schema *parameter) (string, error) {
+	switch schema.kind {
+	case integerParameter:
 		return readInteger(name, text, schema)
-	case schema.Type.Is(openapi3.TypeNumber):
+	case numberParameter:
 		if value, ok := readNumber(text); ok && inRange(value, schema) {
 			return strconv.FormatFloat(value, 'g', -1, 64), nil
 		}
 		return "", badParameter(name, text, "a number"+rangeOf(schema)+" with a decimal point")
-	case schema.Type.Is(openapi3.TypeBoolean):
+	case booleanParameter:
 		if value, ok := readBool(text); ok {
 			return fmt.Sprint(value), nil
 		}
 		return "", badParameter(name, text, "true or false")
-	case schema.Format == "date-time":
+	case timeParameter:
 		return readDateTime(name, text)
-	case len(schema.Enum) > 0:
-		if slices.Contains(schema.Enum, any(text)) {
+	}
+	if words := schema.words; len(words) > 0 {
+		if slices.Contains(words, text) {
 			return text, nil
-		}
-		words := make([]string, len(schema.Enum))
-		for i, value := range schema.Enum {
-			words[i] = fmt.Sprint(value)
 		}
 		return "", badParameter(name, text, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
 	}
@@ -177,7 +185,7 @@ func readParameter(name, text string, schema *openapi3.Schema) (string, error) {
 }
 
 // readInteger accepts 3.0 for 3, as JSON Schema does.
-func readInteger(name, text string, schema *openapi3.Schema) (string, error) {
+func readInteger(name, text string, schema *parameter) (string, error) {
 	value, ok := readNumber(text)
 	if whole := int64(value); ok && value == float64(whole) && inRange(value, schema) {
 		return strconv.FormatInt(whole, 10), nil
@@ -185,15 +193,15 @@ func readInteger(name, text string, schema *openapi3.Schema) (string, error) {
 	return "", badParameter(name, text, "a whole number"+rangeOf(schema))
 }
 
-func inRange(value float64, schema *openapi3.Schema) bool {
-	return (schema.Min == nil || value >= *schema.Min) && (schema.Max == nil || value <= *schema.Max)
+func inRange(value float64, schema *parameter) bool {
+	return (schema.min == nil || value >= *schema.min) && (schema.max == nil || value <= *schema.max)
 }
 
-func rangeOf(schema *openapi3.Schema) string {
-	if schema.Min == nil || schema.Max == nil {
+func rangeOf(schema *parameter) string {
+	if schema.min == nil || schema.max == nil {
 		return ""
 	}
-	return " from " + strconv.FormatFloat(*schema.Min, 'f', -1, 64) + " to " + strconv.FormatFloat(*schema.Max, 'f', -1, 64)
+	return " from " + strconv.FormatFloat(*schema.min, 'f', -1, 64) + " to " + strconv.FormatFloat(*schema.max, 'f', -1, 64)
 }
 
 // readDateTime accepts RFC 3339, in which T and Z may be in lower case.
@@ -205,12 +213,12 @@ func readDateTime(name, text string) (string, error) {
 	return at.Format(time.RFC3339Nano), nil
 }
 
-func checkLength(name, text string, schema *openapi3.Schema) error {
-	if uint64(len(text)) < schema.MinLength {
+func checkLength(name, text string, schema *parameter) error {
+	if len(text) < schema.minLength {
 		return badParameter(name, text, "not empty, or omitted")
 	}
-	if schema.MaxLength != nil && uint64(len([]rune(text))) > *schema.MaxLength {
-		return fmt.Errorf("%w: %s must have at most %d characters", edgelens.ErrInvalid, name, *schema.MaxLength)
+	if schema.maxLength != nil && utf8.RuneCountInString(text) > *schema.maxLength {
+		return fmt.Errorf("%w: %s must have at most %d characters", edgelens.ErrInvalid, name, *schema.maxLength)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"sync"
 
-	"github.com/labstack/echo/v4"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/parser"
 
@@ -34,17 +33,3 @@ var runbookPage = sync.OnceValues(func() ([]byte, error) {
 	err := runbookTemplate.Execute(&page, template.HTML(text.String())) // the renderer has escaped it
 	return page.Bytes(), err
 })
-
-// registerRunbook registers the runbook, which works without a network.
-func registerRunbook(e *echo.Echo) error {
-	page, err := runbookPage()
-	if err != nil {
-		return err
-	}
-	serve := fixed(echo.MIMETextHTMLCharsetUTF8, page)
-	e.GET("/docs/runbook", func(c echo.Context) error {
-		c.Response().Header().Set("Content-Security-Policy", docsPolicy)
-		return serve(c)
-	})
-	return nil
-}

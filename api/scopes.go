@@ -110,6 +110,7 @@ var rules = map[string]rule{
 	"GET /api/activity":              with(edgelens.ScopeMetrics, edgelens.ScopePage),
 	"GET /api/settings":              with(edgelens.ScopePage),
 	"GET /api/system":                with(edgelens.ScopeMetrics, edgelens.ScopePage),
+	"GET /api/ledger":                with(edgelens.ScopeMetrics, edgelens.ScopePage),
 	"GET /metrics":                   with(edgelens.ScopeMetrics),
 	"GET /api/outbox":                adminOnly,
 	"POST /api/outbox/retry":         adminOnly,

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,8 @@ type Parts struct {
 	System func() edgelens.System
 	// State describes how they are now; nil: that is not known.
 	State func(context.Context) edgelens.SystemState
+	// Ledger may be nil: then nothing is kept.
+	Ledger Ledger
 	// Settings returns the settings in force, without secrets; nil: there are none.
 	Settings func() []edgelens.Setting
 	// Activity may be nil: then nothing is known of what the service did.
@@ -132,6 +135,7 @@ type Server struct {
 	readiness    Readiness
 	system       func() edgelens.System
 	state        func(context.Context) edgelens.SystemState
+	ledger       Ledger
 	settings     func() []edgelens.Setting
 	activity     ActivityLog
 	deliveries   Deliveries
@@ -142,7 +146,6 @@ type Server struct {
 	log          *slog.Logger
 	hosts        hosts
 	proxies      proxies
-	operations   operations
 	cors         cors
 	rates        *rates
 	admission    Admission
@@ -151,6 +154,8 @@ type Server struct {
 	// rateGrace is how long a body may arrive slowly.
 	rateGrace           time.Duration
 	responses, refusals *prometheus.CounterVec
+	// earlyRefusals is the one of responses for those of refuseEarly.
+	earlyRefusals prometheus.Counter
 	// refused counts refusals for the log.
 	refused     loglimit.Tally
 	connections *connections
@@ -162,11 +167,15 @@ type Server struct {
 	exporting chan struct{}
 	// registered has the routes, as in rules.
 	registered map[string]bool
+	// fixedPaths are the methods of each path without parameters.
+	fixedPaths map[string][]string
 	denials    loglimit.Limiter
 	logins     logins
 	http       *http.Server
 	// certificate is nil without TLS.
 	certificate *certificate.Follower
+	// revocations are those of the authorities of a file; nil for none.
+	revocations *certificate.RevocationLists
 	// draining is true from Drain on, and requested when the last request arrived since then, but for those of machines that
 	// watch the service.
 	draining  atomic.Bool
@@ -181,19 +190,11 @@ type Server struct {
 
 // New returns a server that is not listening yet; config must be valid.
 func New(config Config, parts Parts) (*Server, error) {
-	doc, err := description()
-	if err != nil {
-		return nil, fmt.Errorf("read the API description: %w", err)
-	}
-	docs, err := docsPage()
-	if err != nil {
-		return nil, fmt.Errorf("render the API description: %w", err)
-	}
 	s := &Server{
 		config: config, recognizer: parts.Recognizer, models: parts.Models, queue: parts.Queue, jobs: parts.Jobs, history: parts.History, events: parts.Events,
 		devices: cmp.Or[Devices](parts.Devices, noDevices{}), images: cmp.Or[Images](parts.Images, noImages{}),
-		outbox: outboxOr(parts.Outbox), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), states: cmp.Or[States](parts.States, noStates{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
-		hosts: newHosts(config), proxies: newProxies(config), operations: newOperations(doc), cors: newCORS(config), rates: newRates(config),
+		outbox: outboxOr(parts.Outbox), ledger: cmp.Or[Ledger](parts.Ledger, nothingKept{}), sensors: cmp.Or[Sensors](parts.Sensors, noSensors{}), states: cmp.Or[States](parts.States, noStates{}), access: cmp.Or[Access](parts.Access, noKeys{}), denials: loglimit.Limiter{Every: denialInterval}, readiness: parts.Readiness, system: parts.System, log: parts.Log, admission: parts.Admission,
+		hosts: newHosts(config), proxies: newProxies(config), cors: newCORS(config), rates: newRates(config),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "edgelens_http_responses_total", Help: "HTTP responses by route and status.",
 		}, []string{"route", "status"}),
@@ -202,6 +203,7 @@ func New(config Config, parts Parts) (*Server, error) {
 		}, []string{"reason"}),
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
+	s.earlyRefusals = s.responses.WithLabelValues(recognizeRoute, strconv.Itoa(http.StatusServiceUnavailable))
 	s.embeddingModel, s.similarity = parts.EmbeddingModel, cmp.Or[Similarity](parts.Similarity, noSimilarity{})
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})
@@ -233,7 +235,7 @@ func New(config Config, parts Parts) (*Server, error) {
 
 	e := echo.New()
 	e.HTTPErrorHandler = s.handleError
-	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.identifyCertificate, s.checkAccess, refuseExportErasure, s.checkQuery, s.signAnswers, s.boundUploads)
+	e.Use(s.observe, s.hardenHeaders, s.limitRate, s.checkHost, s.allowOrigins, refuseForeignPages(config), s.identifyCertificate, s.checkAccess, s.keepFixedPaths, s.checkQuery, s.signAnswers, s.boundUploads)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
 	e.POST("/api/recognize", s.serveRecognize)
 	e.POST("/api/recognize_cached", s.serveRecognize)
@@ -248,10 +250,7 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.GET("/.well-known/jwks.json", s.serveJWKS)
 	e.GET("/metrics", echo.WrapHandler(parts.Metrics))
 	e.GET("/openapi.yaml", fixed("application/yaml", specification))
-	registerDocs(e, docs)
-	if err := registerRunbook(e); err != nil {
-		return nil, err
-	}
+	registerDocs(e)
 	e.GET("/", serveRoot(parts.Page))
 	e.GET("/page/*", servePageFile(parts.Page))
 	e.GET("/login", s.serveLogin)
@@ -259,22 +258,22 @@ func New(config Config, parts Parts) (*Server, error) {
 	e.POST("/login", s.serveLoginForm)
 	e.POST("/logout", s.serveLogout)
 	s.registerCertificates(e)
-	s.registered = registeredRoutes(e)
+	s.registered, s.fixedPaths = registeredRoutes(e), fixedPaths(e)
 
 	s.http = &http.Server{
 		Handler:           overConn(normalize(e)),
 		ConnContext:       connContext,
 		ConnState:         s.connections.note,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: headTimeout,
 		ReadTimeout:       config.ReadTimeout,
 		// A client that reads its response this slowly will not finish. Long
 		// enough for the slowest upload and the recognition after it.
 		WriteTimeout:   config.ReadTimeout + 90*time.Second,
-		IdleTimeout:    2 * time.Minute,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(parts.Log.Handler(), slog.LevelDebug),
 	}
-	return s, errors.Join(s.useCertificate(parts.Log), s.useClientCertificates())
+	return s, errors.Join(s.useCertificate(parts.Log), s.useClientCertificates(parts.Log))
 }
 
 // Handler returns the HTTP handler, for tests without a socket.

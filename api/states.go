@@ -88,8 +88,12 @@ func (s *Server) EraseState(ctx context.Context, r EraseStateRequestObject) (Era
 // serveStateImage answers POST /api/states/{name}/images.
 func (s *Server) serveStateImage(c echo.Context) error {
 	ctx, name := c.Request().Context(), c.Param("name")
-	if _, err := s.visibleState(ctx, name); err != nil {
+	shown, err := s.visibleState(ctx, name)
+	if err != nil {
 		return err
+	}
+	if key := keyFrom(ctx); !key.MayUseModel(shown.Model) {
+		return fmt.Errorf("%w: the state is recognized by the model %s, and the key %q is for others", edgelens.ErrForbidden, shown.Model, key.Name)
 	}
 	o, u, err := s.readRecognition(c)
 	if err != nil {

@@ -165,6 +165,9 @@ func (b *Bridge) Events() notify.Sink {
 // Devices returns every known device, by ID.
 func (b *Bridge) Devices(context.Context) ([]edgelens.Device, error) { return b.registry.list(), nil }
 
+// SealedOnly reports whether a device is set to send sealed messages only; one that is not known is not.
+func (b *Bridge) SealedOnly(device string) bool { return b.registry.settings(device).SealedOnly }
+
 // Device returns a device; edgelens.ErrNotFound for an unknown id.
 func (b *Bridge) Device(_ context.Context, id string) (edgelens.Device, error) {
 	device, err := b.registry.get(id)

@@ -92,7 +92,7 @@ func (w *Worker) claim(queue *Queue, job edgelens.Job) bool {
 		ctx, cancel := context.WithTimeout(ctx, queue.config.AttemptTimeout)
 		defer cancel()
 		if err := w.workOnClaimed(ctx, job.ID); err != nil {
-			queue.dispatchAgain(job)
+			queue.dispatchAgain(job, err)
 		}
 	})
 }

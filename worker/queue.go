@@ -161,12 +161,12 @@ func (q *Queue) place(ctx context.Context, job edgelens.Job) {
 	q.Dispatch(ctx, job)
 }
 
-// dispatchAgain enqueues a job after a failed attempt in this process, to be worked on after a while.
-func (q *Queue) dispatchAgain(job edgelens.Job) {
+// dispatchAgain enqueues a job after an attempt in this process that failed with that error, to be worked on after a while.
+func (q *Queue) dispatchAgain(job edgelens.Job, failed error) {
 	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
 	name := job.ID + "." + q.ours() // as usual, so that it has no second task, which would not wait
-	if err := q.dispatchAs(ctx, name, job.ID, dispatchQueue(job), asynq.ProcessIn(retryDelay(job.Attempts))); err != nil {
+	if err := q.dispatchAs(ctx, name, job.ID, dispatchQueue(job), asynq.ProcessIn(retryDelay(job.Attempts, failed))); err != nil {
 		q.behind.Store(true)
 	}
 }

@@ -74,6 +74,12 @@ const (
 	maxWait   = 30 * time.Second
 )
 
-func retryDelay(n int) time.Duration {
-	return backoff.After(n+1, firstWait, maxWait)
+// retryDelay returns the wait after the attempt n, from 0: not less than what a busy part asks for.
+func retryDelay(n int, err error) time.Duration {
+	delay := backoff.After(n+1, firstWait, maxWait)
+	var busy *edgelens.Busy
+	if errors.As(err, &busy) {
+		delay = max(delay, min(busy.RetryAfter, maxWait))
+	}
+	return delay
 }

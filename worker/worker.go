@@ -151,7 +151,7 @@ func newServer(client redis.UniversalClient, queues map[string]int, concurrency 
 		StrictPriority:           true,
 		TaskCheckInterval:        checkInterval,
 		DelayedTaskCheckInterval: delayed,
-		RetryDelayFunc:           func(n int, _ error, _ *asynq.Task) time.Duration { return retryDelay(n) },
+		RetryDelayFunc:           func(n int, err error, _ *asynq.Task) time.Duration { return retryDelay(n, err) },
 		ShutdownTimeout:          shutdownTimeout,
 		Logger:                   asynqLog{log},
 		LogLevel:                 asynq.WarnLevel,

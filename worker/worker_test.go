@@ -440,6 +440,23 @@ func TestBusyCore(t *testing.T) {
 	}
 }
 
+// A job is not tried again before the time that a busy part asks for.
+func TestBusyPartDelaysJob(t *testing.T) {
+	const retryAfter = 3 * time.Second
+	calls := make(chan time.Time, 2)
+	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(context.Context, *edgelens.Request) error {
+		if calls <- time.Now(); len(calls) == 1 {
+			return &edgelens.Busy{RetryAfter: retryAfter, Reason: "full"}
+		}
+		return nil
+	}})
+	s.submit(1, edgelens.QueueInteractive)
+	s.allDone(1, edgelens.JobSucceeded)
+	if first, second := <-calls, <-calls; second.Sub(first) < retryAfter {
+		t.Errorf("tried again after %v, want %v at least", second.Sub(first), retryAfter)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	entered := make(chan struct{}, 4)
 	s := newSystem(t, supervisetest.Start(t), newMemory("job"), &recognizer{do: func(ctx context.Context, _ *edgelens.Request) error {

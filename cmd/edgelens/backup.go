@@ -19,7 +19,7 @@ func newBackup(environ []string) *cobra.Command {
 	var asJSON jsonFlag
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Write jobs, results, records, devices and images to a file, while the service runs",
+		Short: "Write jobs, results, records, devices, images and heads to a file, while the service runs",
 		Long: `Writes a backup of the data folder to a tar file, and checks it. A running service is reached by its socket
 in the data folder and goes on meanwhile: what it has accepted before is in the backup. docs/backup.md
 describes what else to keep, and how to restore, move and upgrade.`,
@@ -68,8 +68,8 @@ func describeBackup(out io.Writer, report app.BackupReport, verified bool) error
 	if verified {
 		state = "complete, and its database is sound"
 	}
-	_, err := fmt.Fprintf(out, "%s is %s: %.1f MB, taken at %s by edgelens %s\n%d jobs (%d unfinished), %d results, %d records, %d devices, %d images, %d undelivered events\n",
+	_, err := fmt.Fprintf(out, "%s is %s: %.1f MB, taken at %s by edgelens %s\n%d jobs (%d unfinished), %d results, %d records, %d devices, %d images, %d undelivered events, %d versions of heads\n",
 		report.File, state, float64(report.Bytes)/1e6, report.Manifest.TakenAt.Local().Format(time.DateTime), report.Manifest.Version,
-		c.Jobs, c.UnfinishedJobs, c.Results, c.Records, c.Devices, c.Images, c.Undelivered)
+		c.Jobs, c.UnfinishedJobs, c.Results, c.Records, c.Devices, c.Images, c.Undelivered, c.Heads)
 	return err
 }

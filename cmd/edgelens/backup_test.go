@@ -34,7 +34,7 @@ func TestBackupCommands(t *testing.T) {
 			Secrets bool
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || report.Manifest.Format != 1 || !report.Manifest.Secrets {
+	if err := json.Unmarshal([]byte(out), &report); status != 0 || err != nil || report.Manifest.Format != 2 || !report.Manifest.Secrets {
 		t.Errorf("status %d %s%s, %v", status, out, note, err)
 	}
 	restored := []string{"EDGELENS_DATA_DIR=" + filepath.Join(t.TempDir(), "new")}

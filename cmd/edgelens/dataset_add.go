@@ -31,32 +31,30 @@ func newDatasetAdd(c *client.Client) *cobra.Command {
 			if (len(given) == 1) == (o.Result == "") {
 				return usageError{errors.New("name either images or, by --result, a result")}
 			}
-			images := [][]byte{nil}
-			if o.Result == "" {
-				files, err := imagefile.ListAll(given[1:])
-				if err != nil {
-					return err
-				}
-				images = images[:0]
-				for _, file := range files {
-					image, err := imagefile.Read(cmd.InOrStdin(), file)
-					if err != nil {
-						return fmt.Errorf("%s: %w", file, err)
-					}
-					images = append(images, image)
-				}
-			}
-			for _, image := range images {
+			add := func(image []byte) error {
 				e, _, err := c.AddExample(cmd.Context(), given[0], image, o)
 				if err != nil {
 					return err
 				}
-				err = asJSON.print(cmd, e, func(out io.Writer) error {
+				return asJSON.print(cmd, e, func(out io.Writer) error {
 					_, err := fmt.Fprintln(out, e.Id)
 					return err
 				})
+			}
+			if o.Result != "" {
+				return add(nil)
+			}
+			files, err := imagefile.ListAll(given[1:])
+			if err != nil {
+				return err
+			}
+			for _, file := range files {
+				image, err := imagefile.Read(cmd.InOrStdin(), file)
+				if err == nil {
+					err = add(image)
+				}
 				if err != nil {
-					return err
+					return fmt.Errorf("%s: %w", file, err)
 				}
 			}
 			return nil
@@ -83,8 +81,11 @@ func newDatasetImport(c *client.Client) *cobra.Command {
 			for _, one := range outcome.Skipped {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: skipped: %s\n", one.File, one.Reason) // progress only
 			}
+			if err != nil && outcome.Added > 0 {
+				err = fmt.Errorf("%w (%d images were added; the same command goes on)", err, outcome.Added)
+			}
 			if err != nil {
-				return fmt.Errorf("%w (%d images were added; the same command goes on)", err, outcome.Added)
+				return err
 			}
 			err = asJSON.print(cmd, outcome, func(out io.Writer) error {
 				_, err := fmt.Fprintf(out, "%d added, %d known, %d skipped\n", outcome.Added, outcome.Known, len(outcome.Skipped))

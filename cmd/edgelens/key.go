@@ -75,7 +75,7 @@ func newKeyCreate(environ []string) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&key.Name, "name", "", "name of the client, for lists and logs")
-	f.StringSliceVar(&scopes, "scopes", nil, "what it may do: recognize, jobs, results, devices, commands, metrics, page (the read-only page), or admin (everything)")
+	f.StringSliceVar(&scopes, "scopes", nil, "what it may do: recognize, jobs, results, devices, commands, metrics, learn (datasets and heads), page (the read-only page), or admin (everything)")
 	f.StringSliceVar(&key.Devices, "devices", nil, "only these devices, whose jobs and results it may see (default: all, and its own jobs and results)")
 	f.StringSliceVar(&key.Models, "models", nil, "only these models (default: all)")
 	f.BoolVar(&key.SeeAll, "see-all", false, "let it see the jobs and results of other clients, too")

@@ -40,7 +40,7 @@ var errSilent = errors.New("")
 // sentence on stderr, 2 where the command line was wrong.
 func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	root := newRoot(environ)
-	root.SetArgs(args)
+	root.SetArgs(keyIDsLast(root, args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -73,7 +73,7 @@ func newRoot(environ []string) *cobra.Command {
 	}{
 		{"run", "Run:", []*cobra.Command{newServe(environ), newWorker(environ)}},
 		{"use", "Use:", []*cobra.Command{newRecognize(environ), newJob(environ), newOutbox(environ), newResults(environ), newVerify()}},
-		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newCA(environ), newBackup(environ), newRestore(environ), newCluster(), newVersion(environ)}},
+		{"operate", "Operate:", []*cobra.Command{newHealth(environ), newConfig(environ), newKey(environ), newIdentity(environ), newTLS(environ), newCA(environ), newLedger(environ), newBackup(environ), newRestore(environ), newCluster(), newVersion(environ)}},
 		{"models", "Models and speed:", []*cobra.Command{newModel(environ), newRuntime(environ), newBench(environ)}},
 		{"learn", "Learn on site:", []*cobra.Command{newDataset(environ), newHead(environ), newFederation(environ)}},
 		{"devices", "Devices:", []*cobra.Command{newDevice(environ), newTerminal(), newState(environ), newSensor(environ)}},
@@ -89,11 +89,15 @@ func newRoot(environ []string) *cobra.Command {
 	return root
 }
 
-// explainFlag adds the most similar flag to the error for an unknown one.
+// explainFlag adds the most similar flag to the error for an unknown one; what has a single dash may have been meant as an
+// argument.
 func explainFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return err
+	}
+	if shorthands := unknown.GetSpecifiedShortnames(); shorthands != "" {
+		return fmt.Errorf("%w; arguments that begin with - stand behind --, as in %s -- -%s", err, cmd.CommandPath(), shorthands)
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })

@@ -18,10 +18,11 @@ func TestJSONOfLocalCommands(t *testing.T) {
 	for _, test := range []struct{ line, want string }{
 		{"key create --name a --scopes jobs", "key,token"},
 		{"key list", "created,id,name,scopes"},
+		{"ledger status", "at,bytes,kinds,max_bytes"},
 		{"key revoke a", "created,id,name,revoked,scopes"},
 		{"backup " + saved, "bytes,damaged_images,file,manifest"},
 		{"backup --verify " + saved, "bytes,damaged_images,file,manifest"},
-		{"restore --data-dir " + filepath.Join(folder, "new") + " " + saved, "damaged_images,data_dir,failed_commands,held_events,held_jobs,manifest,too_old"},
+		{"restore --data-dir " + filepath.Join(folder, "new") + " " + saved, "damaged_images,data_dir,failed_commands,held_events,held_jobs,manifest,too_old,unusable_heads"},
 		{"config", "default,key,source,type,value"},
 		{"model list", "built_in,bytes,default,digest,labels,name,problem,state,task"},
 		{"model pull snapshot_quality", "model"},

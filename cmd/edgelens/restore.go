@@ -46,8 +46,8 @@ may have done them. docs/backup.md describes it.`,
 
 func describeRestore(out io.Writer, r app.RestoreReport) error {
 	counts := r.Manifest.Counts
-	fmt.Fprintf(out, "The backup of %s is restored to %s: %d jobs, %d results, %d records, %d devices, %d images.\n",
-		r.Manifest.TakenAt.Local().Format(time.DateTime), r.DataDir, counts.Jobs, counts.Results, counts.Records, counts.Devices, counts.Images) // a closed pipe shows at the last write
+	fmt.Fprintf(out, "The backup of %s is restored to %s: %d jobs, %d results, %d records, %d devices, %d images, %d versions of heads.\n",
+		r.Manifest.TakenAt.Local().Format(time.DateTime), r.DataDir, counts.Jobs, counts.Results, counts.Records, counts.Devices, counts.Images, counts.Heads) // a closed pipe shows at the last write
 	for _, line := range []struct {
 		n    int64
 		text string
@@ -57,11 +57,15 @@ func describeRestore(out io.Writer, r app.RestoreReport) error {
 		{r.FailedCommands, "commands to devices were not done, and are not sent again"},
 		{r.TooOld, "finished jobs and results are older than ledger.max_age, and are removed soon after the service starts: raise it before, to keep them"},
 		{r.DamagedImages, "images are damaged, as they were in the data folder of the backup"},
+		{counts.HeadsDamaged, "files of heads are missing, as they were damaged in the data folder of the backup"},
 		{counts.ImagesMissing, "images are missing, as they were in the data folder of the backup"},
 	} {
 		if line.n > 0 {
 			fmt.Fprintf(out, "%d %s.\n", line.n, line.text) // as above
 		}
+	}
+	for _, head := range r.UnusableHeads {
+		fmt.Fprintf(out, "The head %s does not answer yet: %s. Models are in no backup: fetch it by `edgelens model pull`, or copy its file.\n", head.Name, head.Problem) // as above
 	}
 	if !r.Manifest.Secrets {
 		fmt.Fprintln(out, "The backup has no keys of clients: make them by `edgelens key create`.") // as above

@@ -32,6 +32,8 @@ func TestExitStatuses(t *testing.T) {
 		"config --listen nonsense":             {1, "host:port"},
 		"model verify none":                    {1, ""},
 		"job list --server http://127.0.0.1:1": {1, "--server"},
+		"device revoke -gate":                  {2, "edgelens device revoke -- -gate"},
+		"device revoke -- -gate":               {1, ""},
 	} {
 		t.Run(line, func(t *testing.T) {
 			status, _, err := runCommand(t, environ, strings.Fields(line)...)
@@ -39,6 +41,27 @@ func TestExitStatuses(t *testing.T) {
 				t.Errorf("status %d, %q, want %d, %q", status, err, test.status, test.want)
 			}
 		})
+	}
+}
+
+// The id of a key is never read as flags, wherever it is; values of flags and what is behind -- stay where they are.
+func TestKeyIDsLast(t *testing.T) {
+	const one, two = "-m4jkEPoUyHBg5wLFSGbGbNKVCZ6gp1nYsHl6Hrq8jU", "--4jkEPoUyHBg5wLFSGbGbNKVCZ6gp1nYsHl6Hrq8jU"
+	for line, want := range map[string]string{
+		"device key remove " + one:                          "device key remove -- " + one,
+		"device key remove " + two + " --json":              "device key remove --json -- " + two,
+		"device key remove --data-dir " + one + " " + two:   "device key remove --data-dir " + one + " -- " + two,
+		"identity remove --json " + one:                     "identity remove --json -- " + one,
+		"identity remove -- " + one:                         "identity remove -- " + one,
+		"identity remove " + one + " -- " + two:             "identity remove -- " + one + " " + two,
+		"cluster status -n " + one:                          "cluster status -n " + one,
+		"identity remove " + one[:42]:                       "identity remove " + one[:42],
+		"identity remove " + one[:42] + "V":                 "identity remove " + one[:42] + "V",
+		"identity remove m" + one[1:] + " --json --nothing": "identity remove m" + one[1:] + " --json --nothing",
+	} {
+		if got := strings.Join(keyIDsLast(newRoot(nil), strings.Fields(line)), " "); got != want {
+			t.Errorf("%s\nis %s\nnot %s", line, got, want)
+		}
 	}
 }
 

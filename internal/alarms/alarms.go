@@ -191,7 +191,7 @@ func All() []Alarm {
 			Why:   "Jobs and records are refused, or kept without images.",
 			Value: Sum("edgelens_storage_problem"), Above: limit(0), For: time.Minute,
 			Summary: "The data folder cannot be written, or space is short.",
-			Actions: []string{"`/readyz` has the part and the reason.", "A card that became read-only is worn out: `dmesg | tail`; restore a backup on a new one."},
+			Actions: []string{"`/readyz` has the part and the reason.", "\"its file is damaged\" (`event=ledger_damaged_in_use` in the log): save what is left before the next restart, which sets the ledger aside (docs/operations.md#a-damaged-ledger).", "A card that became read-only is worn out: `dmesg | tail`; restore a backup on a new one."},
 		},
 		{
 			Name: "device-clocks", Title: "The clock of a device is wrong", Severity: edgelens.InsightWarning,

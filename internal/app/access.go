@@ -52,13 +52,14 @@ func listensOnLoopback(listen string) bool {
 
 // newControl opens the socket for commands, which end with ctx where they take long. A file system without sockets is no
 // reason not to start.
-func newControl(ctx context.Context, c *config.Config, keys *access.Keys, of *identities, deviceKeys control.DeviceKeyStore, b backups, f control.Federation, log *slog.Logger) *control.Server {
+func newControl(ctx context.Context, c *config.Config, keys *access.Keys, of *identities, deviceKeys control.DeviceKeyStore, b backups, f control.Federation, kept control.KeptMeter, log *slog.Logger) *control.Server {
 	mux := http.NewServeMux()
 	control.AddKeys(mux, keys)
 	control.AddCertificates(mux, of)
 	control.AddDeviceKeys(mux, deviceKeys)
 	control.AddBackups(ctx, mux, b)
 	control.AddFederation(mux, f)
+	control.AddKept(mux, kept)
 	server, err := control.Listen(c.DataDir, mux, log)
 	if err != nil {
 		log.Warn("commands such as `edgelens key` and `edgelens backup` cannot reach this service", "event", "control_unavailable", "error", err)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ import (
 	"edgelens/internal/datadir"
 	"edgelens/internal/ledger"
 	"edgelens/internal/telemetry"
+	"edgelens/learn/heads"
 )
 
 // backups writes backups of a ledger and its data folder. It is safe for use by many goroutines.
@@ -69,9 +71,15 @@ func (b backups) write(ctx context.Context, o control.BackupOptions, begin func(
 	if err != nil {
 		return manifest, err
 	}
+	counts := countsOf(snapshot.Counts)
+	learned, err := b.headFiles(filepath.Join(snapshot.Folder, backup.HeadsFolder), &counts)
+	if err != nil {
+		return manifest, err
+	}
+	files = append(files, learned...)
 	plan, err := backup.NewPlan(ctx, backup.Source{
 		Manifest: backup.Manifest{
-			Version: b.version, Schema: snapshot.Schema, TakenAt: snapshot.TakenAt, Node: node, Secrets: o.Secrets, Counts: countsOf(snapshot.Counts),
+			Version: b.version, Schema: snapshot.Schema, TakenAt: snapshot.TakenAt, Node: node, Secrets: o.Secrets, Counts: counts,
 		},
 		Files:  append(files, backup.File{Name: backup.DatabaseName, Path: snapshot.File}),
 		Folder: snapshot.Folder,
@@ -125,6 +133,25 @@ func (b backups) files(o control.BackupOptions) (files []backup.File, err error)
 	return files, nil
 }
 
+// headFiles returns the files of the heads, as they are now, below a folder that it creates, and counts them.
+func (b backups) headFiles(folder string, counts *backup.Counts) (files []backup.File, err error) {
+	names, damaged, err := heads.Open(filepath.Join(b.dataDir, backup.HeadsFolder)).Snapshot(folder)
+	if err != nil {
+		return nil, fmt.Errorf("back up the heads: %w", err)
+	}
+	for _, problem := range damaged {
+		b.log.Warn("a damaged head is not in the backup", "event", "backup_without_head", "problem", problem)
+	}
+	counts.HeadsDamaged = int64(len(damaged))
+	for _, name := range names {
+		if !strings.HasSuffix(name, "/"+heads.LiveFile) {
+			counts.Heads++
+		}
+		files = append(files, backup.File{Name: backup.HeadsFolder + "/" + name, Path: filepath.Join(folder, filepath.FromSlash(name))})
+	}
+	return files, nil
+}
+
 // BackupReport is the outcome of `edgelens backup`.
 type BackupReport struct {
 	File     string          `json:"file"`
@@ -136,11 +163,11 @@ type BackupReport struct {
 
 // Problem is what is wrong with a backup that can be used nevertheless; "" for nothing.
 func (r BackupReport) Problem() string {
-	missing := r.Manifest.Counts.ImagesMissing
-	if missing+r.DamagedImages == 0 {
+	missing, learned := r.Manifest.Counts.ImagesMissing, r.Manifest.Counts.HeadsDamaged
+	if missing+r.DamagedImages+learned == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the data folder has lost %d images and has %d damaged ones, perhaps by a failing disk; everything else is in the backup", missing, r.DamagedImages)
+	return fmt.Sprintf("the data folder has lost %d images, and has %d damaged ones and %d damaged files of heads, perhaps by a failing disk; everything else is in the backup", missing, r.DamagedImages, learned)
 }
 
 // WriteBackup writes a backup of the data folder: of the service that uses it, or, where none runs, of its files. It is
@@ -215,19 +242,23 @@ func VerifyBackup(ctx context.Context, file string) (report BackupReport, err er
 		return report, fmt.Errorf("verify %s: %w", file, datadir.Explain(filepath.Dir(file), err))
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	database, err := os.Create(filepath.Join(folder, backup.DatabaseName))
-	if err != nil {
-		return report, err
-	}
-	damage, err := backup.Check(reader, database)
+	damage, err := backup.Check(reader, func(entry backup.Entry) error {
+		if entry.Name != backup.DatabaseName && !strings.HasPrefix(entry.Name, backup.HeadsFolder+"/") {
+			return nil
+		}
+		return unpackFile(filepath.Join(folder, filepath.FromSlash(entry.Name)), entry)
+	})
 	report.DamagedImages = damage.Images
-	if err = errors.Join(err, database.Close()); err != nil {
+	if err == nil {
+		err = checkHeads(filepath.Join(folder, backup.HeadsFolder))
+	}
+	if err != nil {
 		return report, fmt.Errorf("verify %s: %w", file, err)
 	}
 	if info, err := f.Stat(); err == nil {
 		report.Bytes = info.Size()
 	}
-	counts, err := ledger.CheckCopy(ctx, database.Name())
+	counts, err := ledger.CheckCopy(ctx, filepath.Join(folder, backup.DatabaseName))
 	if err != nil {
 		return report, fmt.Errorf("verify %s: %w", file, err)
 	}
@@ -235,6 +266,14 @@ func VerifyBackup(ctx context.Context, file string) (report BackupReport, err er
 		return report, fmt.Errorf("verify %s: %w: its database has other rows than its manifest", file, edgelens.ErrInvalid)
 	}
 	return report, nil
+}
+
+// checkHeads returns an edgelens.ErrInvalid where a head of a backup, whose heads are in a folder now, cannot be used.
+func checkHeads(folder string) error {
+	if err := heads.Open(folder).Check(); err != nil {
+		return fmt.Errorf("the backup cannot be used: %w", err)
+	}
+	return nil
 }
 
 // openBackup opens a file, and reads its manifest; both must be closed.

@@ -114,7 +114,7 @@ func TestBackupUnderLoadIsRestored(t *testing.T) {
 	wasDevice := s.get("/api/devices/F1").body
 	images := map[string]string{}
 	for _, id := range before {
-		if image, err := os.ReadFile(filepath.Join(c.DataDir, "images", id)); err == nil {
+		if image, err := storedImage(c.DataDir, id); err == nil {
 			images[id] = string(image)
 		}
 	}
@@ -148,7 +148,7 @@ func TestBackupUnderLoadIsRestored(t *testing.T) {
 		if job["held"] == nil && fmt.Sprint(job) != fmt.Sprint(was) {
 			t.Errorf("job %s is\n%v, and was\n%v", id, job, was)
 		}
-		if image, err := os.ReadFile(filepath.Join(restored.DataDir, "images", id)); err != nil || string(image) != images[id] {
+		if image, err := storedImage(restored.DataDir, id); err != nil || string(image) != images[id] {
 			t.Errorf("the image of %s has %d bytes, and had %d: %v", id, len(image), len(images[id]), err)
 		}
 	}
@@ -274,7 +274,7 @@ func TestRestoreRefuses(t *testing.T) {
 	}{
 		"cut off":          {content[:len(content)/2], "ends in the middle"},
 		"another file":     {[]byte("text"), "cannot be used"},
-		"a newer format":   {regexp.MustCompile(`"format": 1`).ReplaceAll(content, []byte(`"format": 9`)), "format 9"},
+		"a newer format":   {regexp.MustCompile(`"format": 2`).ReplaceAll(content, []byte(`"format": 9`)), "format 9"},
 		"a newer schema":   {regexp.MustCompile(`"schema": \d\d`).ReplaceAll(content, []byte(`"schema": 99`)), "newer edgelens"},
 		"a damaged ledger": {bytes.Replace(content, []byte("CREATE TABLE jobs"), []byte("CREATE TABLE bobs"), 1), "damaged"},
 	} {
@@ -321,4 +321,13 @@ func TestCanceledBackupLeavesNothing(t *testing.T) {
 	if _, err := WriteBackup(t.Context(), settings(t), "test", control.BackupOptions{}, filepath.Join(folder, "b.tar"), false, nil, io.Discard); !errors.Is(err, edgelens.ErrNotFound) {
 		t.Errorf("a folder without a ledger: %v", err)
 	}
+}
+
+// storedImage returns an image in a data folder, wherever it is there.
+func storedImage(dir, id string) ([]byte, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "images", "*", id))
+	if err != nil || len(files) != 1 {
+		return nil, errors.Join(fmt.Errorf("%d files of %s", len(files), id), err)
+	}
+	return os.ReadFile(files[0])
 }

@@ -59,7 +59,11 @@ func ExportHead(ctx context.Context, c *config.Config, name string, version int,
 		return ExportedHead{}, err
 	}
 	labels := strings.TrimSuffix(out, ".tflite") + ".txt"
-	if err := atomicfile.Write(labels, []byte(strings.Join(h.Labels, "\n")+"\n"), 0o644); err != nil {
+	list, err := models.FormatLabels(h.Labels)
+	if err == nil {
+		err = atomicfile.Write(labels, list, 0o644)
+	}
+	if err != nil {
 		return ExportedHead{}, err
 	}
 	return ExportedHead{out, labels, h.Version, exportNotes(h, extractor)}, nil

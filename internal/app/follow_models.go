@@ -20,7 +20,7 @@ import (
 	"edgelens/models"
 )
 
-// modelsInterval is how often the models folder is looked at. A change is taken up once the folder has stayed the same for one
+// modelsInterval is how often the models folder of a service is looked at. A change is taken up once the folder has stayed the same for one
 // of them: a file that is being copied changes on.
 const modelsInterval = 2 * time.Second
 
@@ -51,9 +51,9 @@ func newModelFollower(core *Core, chosen bool, log *slog.Logger) *modelFollower 
 	return f
 }
 
-// run follows the folder until ctx ends.
-func (f *modelFollower) run(ctx context.Context) {
-	every := time.NewTicker(modelsInterval)
+// run follows the folder until ctx ends, by a look in each interval.
+func (f *modelFollower) run(ctx context.Context, interval time.Duration) {
+	every := time.NewTicker(interval)
 	defer every.Stop()
 	for {
 		select {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"edgelens/internal/config"
 	"edgelens/internal/testutil"
@@ -32,6 +33,9 @@ func replaceModel(t testing.TB, c *config.Config, name string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+// looksOften has the models folder looked at often, so that a test need not wait.
+var looksOften = Reload{Look: 200 * time.Millisecond}
 
 // clients send images until stop, each another one, and count the answers; one that is no 200 fails the test.
 func clients(t *testing.T, s *service, n int) (answered *atomic.Int64, stop func()) {
@@ -60,7 +64,7 @@ func clients(t *testing.T, s *service, n int) (answered *atomic.Int64, stop func
 func TestModelsAreFollowed(t *testing.T) {
 	c := settings(t)
 	withColors(t, c)
-	s, log, _ := serving(t, c)
+	s, log, _ := servingWith(t, c, looksOften)
 	answered, _ := clients(t, s, 2)
 	former := s.raw(path, asJPEG(t, 64, 64))
 
@@ -105,7 +109,7 @@ func TestManifestIsFollowed(t *testing.T) {
 	put(t, c, "others.tflite", colorModel(16, modeltest.Labels()))
 	c.Model = ""
 	put(t, c, models.ManifestFile, []byte("default: colors\n"))
-	s, log, _ := serving(t, c)
+	s, log, _ := servingWith(t, c, looksOften)
 	answered, _ := clients(t, s, 1)
 	put(t, c, models.ManifestFile, []byte("default: others\n"))
 	testutil.Eventually(t, "the default changes", func() bool { return s.raw(path, asJPEG(t, 64, 64)).Model.Name == "others" })

@@ -141,7 +141,7 @@ func TestFrigateAnswers(t *testing.T) {
 func TestFrigateModelIsFollowed(t *testing.T) {
 	c := settings(t)
 	withColors(t, c)
-	s, _, _ := serving(t, c)
+	s, _, _ := servingWith(t, c, looksOften)
 	frigateModel(t, c.ModelsDir, "gate")
 	image := frigateCases()["open.png"].image
 	testutil.Eventually(t, "the folder is a model", func() bool {

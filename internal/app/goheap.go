@@ -3,6 +3,7 @@ package app
 import (
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -11,16 +12,23 @@ const (
 	// usualHeap is what Go's runtime has of the kernel in a service that is idle or has
 	// ordinary images.
 	usualHeap = 40 << 20
-	// reliefInterval is how often free memory is returned to the kernel at most.
-	reliefInterval = time.Second
+	// reliefInterval is how often free memory is returned to the kernel at most, and maxReliefInterval how often where that
+	// returns little: what many clients take at a time is in use. Each costs a collection, and later the time to get it from the kernel again.
+	reliefInterval, maxReliefInterval = time.Second, 4 * time.Second
 )
 
 // goHeap is the memory of Go's runtime in this process. Uploads of 20 MB each leave some
 // hundreds of megabytes to the collector, which returns them to the kernel within
 // minutes. Decoding needs them at once. It is safe for concurrent use.
 type goHeap struct {
-	relieved  atomic.Int64 // when memory was last returned, in Unix nanoseconds
 	relieving atomic.Bool
+
+	mu sync.Mutex
+	// relieved is when memory was last returned, left what the runtime had beyond the usual afterwards, and interval the time
+	// until memory is returned again, unless it has more by reliefThreshold.
+	relieved time.Time
+	left     int64
+	interval time.Duration
 }
 
 // above returns how many bytes Go's runtime has beyond the usual.
@@ -35,15 +43,37 @@ func (h *goHeap) above() int64 {
 	return max(0, int64(samples[0].Value.Uint64())-int64(samples[1].Value.Uint64())-usualHeap)
 }
 
-// relieve returns free memory to the kernel, unless that was done just now. It does not
-// wait: collecting takes some ten milliseconds, in a goroutine that ends then.
-func (h *goHeap) relieve(now time.Time) {
-	if now.Sub(time.Unix(0, h.relieved.Load())) < reliefInterval || h.relieving.Swap(true) {
+// relieve returns free memory to the kernel, unless that was done just now, or to no avail a little while ago. above is what
+// the runtime has beyond the usual. It does not wait: collecting takes some ten milliseconds, in a goroutine that ends then.
+func (h *goHeap) relieve(now time.Time, above int64) {
+	if !h.isDue(now, above) || h.relieving.Swap(true) {
 		return
 	}
 	go func() {
 		defer h.relieving.Store(false)
 		debug.FreeOSMemory()
-		h.relieved.Store(time.Now().UnixNano())
+		h.noteRelief(time.Now(), above, h.above())
 	}()
+}
+
+// isDue reports whether returning memory is worth its cost.
+func (h *goHeap) isDue(now time.Time, above int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if above-h.left >= reliefThreshold {
+		return now.Sub(h.relieved) >= reliefInterval
+	}
+	return now.Sub(h.relieved) >= max(h.interval, reliefInterval)
+}
+
+// noteRelief notes what was beyond the usual before memory was returned, and is afterwards.
+func (h *goHeap) noteRelief(now time.Time, before, after int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.relieved, h.left = now, after
+	if before-after >= reliefThreshold/2 {
+		h.interval = reliefInterval
+	} else {
+		h.interval = min(2*max(h.interval, reliefInterval), maxReliefInterval)
+	}
 }

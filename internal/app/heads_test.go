@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,6 +177,11 @@ func TestHeadIsTheDefault(t *testing.T) {
 	spec, _, err := DescribeModel(t.Context(), c, "garden")
 	if err != nil || spec.Name != "garden" || len(spec.Labels) != 3 {
 		t.Errorf("described as %+v, %v", spec, err)
+	}
+	put(t, c, "garden.tflite", modeltest.Mean(modeltest.Options{Labels: modeltest.Labels()}))
+	listed, err = ListModels(c)
+	if i := slices.IndexFunc(listed, func(l models.Listed) bool { return l.Name == "garden" }); err != nil || !strings.Contains(listed[i].Problem, "a head of this name") {
+		t.Errorf("hidden by a file: %+v, %v", listed, err)
 	}
 	c.Model = "nothing"
 	if _, err := OpenModels(c); err == nil {

@@ -184,8 +184,9 @@ func TestClientAuthNeeds(t *testing.T) {
 			withAuthority(t, c)
 			c.Terminal.Certificate = c.Mosquitto.TLS
 		},
-		"http.tls.client_ca: set it": func(_ *testing.T, c *config.Config) { c.HTTP.ClientAuth = "require" },
-		"and needs HTTPS":            func(_ *testing.T, c *config.Config) { c.HTTP.ClientCA = "own" },
+		"http.tls.client_ca must name": func(_ *testing.T, c *config.Config) { c.HTTP.ClientCRLs = []string{"none.crl"} },
+		"http.tls.client_ca: set it":   func(_ *testing.T, c *config.Config) { c.HTTP.ClientAuth = "require" },
+		"and needs HTTPS":              func(_ *testing.T, c *config.Config) { c.HTTP.ClientCA = "own" },
 		"must demand the certificates itself": func(t *testing.T, c *config.Config) {
 			withAuthority(t, c)
 			c.Terminal.URL = "mqtts://broker.example"

@@ -69,20 +69,17 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 	if c.Signing.SignEvents {
 		parts.Chains = &ledger.ChainParts{Digest: event.Digest, Signer: signer}
 	}
-	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, parts)
+	truth, redis, err := openStores(ctx, c, parts)
 	if err != nil {
 		return nil, err
 	}
-	j := &jobs{node: node, ledger: truth, signer: signer, tracer: core.tracer}
+	j := &jobs{node: node, ledger: truth, redis: redis, signer: signer, tracer: core.tracer}
 	if j.deviceKeys, err = openRing(ctx, truth); err != nil {
-		return nil, errors.Join(err, truth.Close())
+		return nil, errors.Join(err, j.close(ctx))
 	}
 	settings := c.Jobs
-	if settings.RedisURL == "" {
-		if j.redis, err = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, log); err != nil {
-			return nil, errors.Join(err, truth.Close())
-		}
-		settings.RedisURL, settings.Private = j.redis.URL(), true
+	if redis != nil {
+		settings.RedisURL, settings.Private = redis.URL(), true
 	}
 	if j.queue, err = worker.NewQueue(settings, node, queueStores{truth.Jobs, truth.Records}, log); err != nil {
 		return nil, errors.Join(err, j.close(ctx))
@@ -99,6 +96,30 @@ func newJobs(ctx context.Context, c *config.Config, core *Core, log *slog.Logger
 		j.watching.Go(func() { j.requeueAfterRestarts(watch) })
 	}
 	return j, nil
+}
+
+// openStores opens the ledger, and starts the private Redis, where none is configured, at the same time: both wait for the disk.
+// With an error, neither is left.
+func openStores(ctx context.Context, c *config.Config, parts ledger.Parts) (*ledger.Ledger, *supervise.Redis, error) {
+	var redis *supervise.Redis
+	var redisErr error
+	var starting sync.WaitGroup
+	if c.Jobs.RedisURL == "" {
+		starting.Go(func() {
+			redis, redisErr = supervise.StartRedis(ctx, filepath.Join(c.DataDir, "redis"), c.Redis, parts.Log)
+		})
+	}
+	truth, err := ledger.Open(ctx, c.DataDir, c.Ledger, parts)
+	starting.Wait()
+	switch {
+	case err != nil && redis != nil:
+		return nil, nil, errors.Join(err, redis.Stop(ctx))
+	case err != nil:
+		return nil, nil, err // it is Redis' reason, too
+	case redisErr != nil:
+		return nil, nil, errors.Join(redisErr, truth.Close())
+	}
+	return truth, redis, nil
 }
 
 // queueStores are the stores that the queue needs: jobs, and records, whose images become jobs.

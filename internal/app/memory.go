@@ -124,7 +124,7 @@ func (m *decodeMemory) look(now time.Time) {
 		above = m.above()
 	}
 	if above >= reliefThreshold {
-		m.heap.relieve(now)
+		m.heap.relieve(now, above)
 		if m.again == nil { // until uploads are gone and what they had is returned
 			m.again = time.AfterFunc(reliefInterval, m.lookAgain)
 		}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,4 +115,30 @@ func TestDecodeMemoryLeavesRoomForUploads(t *testing.T) {
 	runtime.KeepAlive(uploads)
 	uploads = nil
 	testutil.Eventually(t, "what uploads had is there again", func() bool { return m.now(inUse) >= (400-36)*megabyte-64*megabyte })
+}
+
+// Memory that many clients have in use is not collected once a second in vain; what is left of uploads is returned soon.
+func TestReliefThatReturnsLittleIsRare(t *testing.T) {
+	const inUse = 40 * megabyte
+	now := time.Unix(1_800_000_000, 0)
+	h := &goHeap{}
+	var intervals []time.Duration
+	for range 6 {
+		begin := now
+		for !h.isDue(now, inUse) {
+			now = now.Add(100 * time.Millisecond)
+		}
+		intervals = append(intervals, now.Sub(begin))
+		h.noteRelief(now, inUse, inUse-megabyte)
+	}
+	if want := []time.Duration{0, 2 * time.Second, 4 * time.Second, 4 * time.Second, 4 * time.Second, 4 * time.Second}; !slices.Equal(intervals, want) {
+		t.Errorf("memory in use is collected after %v, want %v", intervals, want)
+	}
+	if now = now.Add(time.Second); h.isDue(now, inUse) || !h.isDue(now, inUse+reliefThreshold) {
+		t.Error("after a second, only what is beyond the last time is to be returned")
+	}
+	h.noteRelief(now, inUse+reliefThreshold, inUse)
+	if now = now.Add(time.Second); !h.isDue(now, inUse) {
+		t.Error("where the last time returned much, there may be more after a second")
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/telemetry"
 	"edgelens/learn/head"
+	headmodels "edgelens/learn/serving"
 	"edgelens/models"
 	"edgelens/models/rewrite"
 )
@@ -86,6 +87,15 @@ func CompareRequantized(ctx context.Context, task, original, requantized string)
 	return comparison.Compare(ctx, task, original, requantized)
 }
 
+// noteHidden notes that the file of that name hides a head, unless there is a worse problem.
+func noteHidden(list []models.Listed, name string) {
+	for i := range list {
+		if list[i].Name == name && list[i].Problem == "" {
+			list[i].Problem = headmodels.Hidden
+		}
+	}
+}
+
 // ListModels returns the models of the folder, the built-in one, and the heads.
 func ListModels(c *config.Config) ([]models.Listed, error) {
 	registry, err := OpenModels(c)
@@ -95,8 +105,12 @@ func ListModels(c *config.Config) ([]models.Listed, error) {
 	list, stored := registry.List(), openHeads(c)
 	for _, name := range stored.Names() {
 		h, err := stored.Live(name)
-		if registry.Has(name) || errors.Is(err, edgelens.ErrUnknownModel) {
-			continue // a file has the name, or there are only candidates
+		if errors.Is(err, edgelens.ErrUnknownModel) {
+			continue // there are only candidates
+		}
+		if registry.Has(name) {
+			noteHidden(list, name)
+			continue
 		}
 		l := models.Listed{Model: models.Model{ModelRef: edgelens.ModelRef{Name: name}, Task: edgelens.TaskClassification}, State: edgelens.ModelAvailable, Default: name == registry.Default()}
 		if err == nil {

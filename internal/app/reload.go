@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"time"
 
 	"edgelens/internal/config"
 )
@@ -14,6 +15,8 @@ type Reload struct {
 	Signals <-chan os.Signal
 	// Load reads the settings again.
 	Load func() (*config.Config, error)
+	// Look is how often the models folder is looked at without a signal; 0 means modelsInterval.
+	Look time.Duration
 }
 
 // reloadable are the settings that take effect without a restart.

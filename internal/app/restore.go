@@ -37,6 +37,14 @@ type RestoreReport struct {
 	// TooOld are the finished jobs and results that are removed for their age once the service starts.
 	TooOld        int64 `json:"too_old"`
 	DamagedImages int64 `json:"damaged_images"`
+	// UnusableHeads are the restored heads that do not answer, with the reason: models are in no backup.
+	UnusableHeads []UnusableHead `json:"unusable_heads"`
+}
+
+// UnusableHead is a head that does not answer.
+type UnusableHead struct {
+	Name    string `json:"name"`
+	Problem string `json:"problem"`
 }
 
 // Restore unpacks a backup into the data folder, which must have no ledger, or one that is moved aside. Nothing is sent
@@ -63,6 +71,11 @@ func Restore(ctx context.Context, c *config.Config, file string, o RestoreOption
 		return report, err
 	}
 	var others []string
+	// A backup has all heads, also where it has none; those of the first format do not know of them.
+	withHeads := report.Manifest.Format >= 2 || report.Manifest.Has(backup.HeadsFolder)
+	if withHeads {
+		others = append(others, backup.HeadsFolder)
+	}
 	for _, name := range names {
 		if report.Manifest.Has(name) {
 			others = append(others, name)
@@ -76,7 +89,15 @@ func Restore(ctx context.Context, c *config.Config, file string, o RestoreOption
 	if err := r.CheckRoom(report.Manifest.Bytes()); err != nil {
 		return report, err
 	}
+	if withHeads {
+		if err := os.MkdirAll(r.Other(backup.HeadsFolder), datadir.FolderMode); err != nil {
+			return report, datadir.Explain(c.DataDir, err)
+		}
+	}
 	if err := unpack(reader, r, progress); err != nil {
+		return report, err
+	}
+	if err := checkHeads(r.Other(backup.HeadsFolder)); err != nil {
 		return report, err
 	}
 	report.DamagedImages = reader.Damage().Images
@@ -85,7 +106,32 @@ func Restore(ctx context.Context, c *config.Config, file string, o RestoreOption
 		return report, err
 	}
 	report.HeldEvents, report.HeldJobs, report.FailedCommands, report.TooOld = restored.Events, restored.Jobs, restored.Commands, restored.Old
+	report.UnusableHeads = unusableHeads(c)
 	return report, nil
+}
+
+// unusableHeads returns the heads of the data folder that do not answer with the models that are there.
+func unusableHeads(c *config.Config) []UnusableHead {
+	unusable := []UnusableHead{}
+	registry, noModels := OpenModels(c)
+	stored := openHeads(c)
+	for _, name := range stored.Names() {
+		h, err := stored.Live(name)
+		switch {
+		case errors.Is(err, edgelens.ErrUnknownModel): // only candidates
+			continue
+		case err == nil && noModels != nil:
+			err = fmt.Errorf("its extractor %s is not there: %w", h.Extractor.Name, noModels)
+		case err == nil:
+			if _, err = registry.Get(h.Extractor.Name); err != nil {
+				err = fmt.Errorf("its extractor %s is not there: %w", h.Extractor.Name, err)
+			}
+		}
+		if err != nil {
+			unusable = append(unusable, UnusableHead{Name: name, Problem: err.Error()})
+		}
+	}
+	return unusable
 }
 
 // unpack writes everything in a backup to where the restoration wants it.

@@ -23,7 +23,7 @@ func TestHostileImagesCostThemselves(t *testing.T) {
 	c.Inference.Interpreters, c.Recognize.Slots = 1, 2
 	c.Decode.Timeout, c.Decode.Isolation = 100*time.Millisecond, sandbox.IsolationRequire
 	s := start(t, c)
-	slow := asJPEG(t, 9000, 9000)
+	slow := largeJPEG(t, 9008)
 	a := s.raw(path+"?cache=false", slow)
 	if a.status == 503 {
 		t.Skipf("the machine is too busy: %s", a.body)

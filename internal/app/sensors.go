@@ -47,10 +47,12 @@ func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, 
 		ledger: jobs.ledger, config: c.Sensor, log: log, run: strconv.FormatInt(time.Now().UnixMilli(), 36),
 		connection: uplink.Config{URL: terminals.broker.url, CAFile: c.Terminal.CAFile, Certificate: shownTo(c), Node: jobs.node, MaxMessageBytes: c.Terminal.MaxMessageBytes},
 	}
+	parts := sensor.Parts{Store: pointStore{jobs.ledger.Sensors}, Log: log, Metrics: metrics, Zone: dialects.Zones(c.Dialects)}
 	var sinks []string
 	var devices func(context.Context) ([]edgelens.Device, error)
 	if terminals.bridge != nil {
 		sinks, devices = append(sinks, terminal.EventsSink), terminals.bridge.Devices
+		parts.Envelopes, parts.MustSeal = terminals.opener, terminals.bridge.SealedOnly
 	}
 	if child := terminals.broker.child; child != nil {
 		s.connection.Secret = child.ClientSecret()
@@ -58,16 +60,14 @@ func newSensors(c *config.Config, core *Core, jobs *jobs, terminals *terminals, 
 	if c.Webhook.WantsInsights() {
 		sinks = append(sinks, webhook.Sink)
 	}
+	parts.Publisher = insightPublisher{jobs.ledger.Insights, sinks}
+	parts.Feeders = []sensor.Feeder{
+		nodeFeeder{latency: core.recognizer.Latency, celsius: board.Prober{Root: "/"}.Celsius},
+		deviceFeeder{devices: devices, results: jobs.ledger.Results, log: log},
+		&alarmFeeder{gather: metrics, log: log},
+	}
 	var err error
-	s.monitor, err = sensor.New(c.Sensor, sensor.Parts{
-		Store: pointStore{jobs.ledger.Sensors}, Publisher: insightPublisher{jobs.ledger.Insights, sinks},
-		Feeders: []sensor.Feeder{
-			nodeFeeder{latency: core.recognizer.Latency, celsius: board.Prober{Root: "/"}.Celsius},
-			deviceFeeder{devices: devices, results: jobs.ledger.Results, log: log},
-			&alarmFeeder{gather: metrics, log: log},
-		},
-		Log: log, Metrics: metrics, Zone: dialects.Zones(c.Dialects),
-	})
+	s.monitor, err = sensor.New(c.Sensor, parts)
 	return s, err
 }
 

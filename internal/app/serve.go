@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +39,8 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	if err := c.CheckFormerData(); err != nil {
 		return err
 	}
+	endStart := collectLess()
+	defer endStart()
 	datadir.UseOwnFilesOnly()
 	metrics := telemetry.NewRegistry(version)
 	log, endLog := openLog(c.Log, logs, metrics)
@@ -60,6 +62,8 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, core.Close(stopping.limit())) }()
+	warm := core.beginWarmUp(ctx)
+	defer warm.end()
 	jobs, err := newJobs(ctx, c, core, log, metrics)
 	if err != nil {
 		return err
@@ -105,8 +109,8 @@ func Serve(ctx context.Context, c *config.Config, version string, logs io.Writer
 	}
 	defer func() { err = errors.Join(err, federation.Close()) }()
 	s := &node{
-		federation: federation,
-		sensors:    sensors, identities: identities, states: states,
+		federation: federation, warmUp: warm.wait, endStart: endStart,
+		sensors: sensors, identities: identities, states: states,
 		version: version, started: time.Now(), config: c, core: core, jobs: jobs, history: history, keys: keys, terminals: terminals, readiness: telemetry.NewReadiness(), metrics: metrics, stopping: stopping, manager: systemd.Find(log), log: log,
 	}
 	if s.homeAssistant, err = newHomeAssistant(c, s, metrics); err != nil {
@@ -136,6 +140,10 @@ type node struct {
 	started time.Time
 	config  *config.Config
 	core    *Core
+	// endStart undoes what only the start needs.
+	endStart func()
+	// warmUp returns once the default model is loaded, or cannot be.
+	warmUp  func(context.Context) error
 	jobs    *jobs
 	history *syncHistory // nil without ledger.keep_sync
 	machine machine
@@ -179,13 +187,14 @@ func newServer(c *config.Config, s *node, metrics *prometheus.Registry) (*api.Se
 		Queue: s.jobs.queue, Jobs: jobsOfAllNodes{s.jobs.ledger.Jobs, s.jobs.queue}, History: s.jobs.ledger.Results, Events: s.jobs.ledger.Events,
 		System: func() edgelens.System { return System(s.version, s.core.runtimes) },
 		State:  s.State, Settings: func() []edgelens.Setting { return s.inForce.Load().InForce() }, Activity: s.core.recognizer.Activity(),
+		Ledger:     keptMeter{s.jobs.ledger, c},
 		Deliveries: resultEvents{s.jobs.ledger, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)}},
 		Metrics:    promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}),
 		Registerer: metrics, Tracer: s.core.tracer, Log: s.log, Images: s.jobs.ledger.Images, Outbox: s.jobs.ledger.Outbox,
 		Held: heldJobs{s.jobs.ledger.Jobs, s.jobs.queue}, Erasure: s.jobs.ledger.Erasure,
 		Datasets: newDatasets(s.jobs.ledger, s.core.Recognizer),
 	}
-	parts.Heads = training.New(s.jobs.ledger.Examples, s.core.Heads, s.core.Registry, s.log)
+	parts.Heads = training.New(s.jobs.ledger.Examples, s.core.Heads, s.core.Registry, s.core.extractor, s.log)
 	if s.jobs.signer != nil {
 		parts.Identity = s.jobs.signer
 		parts.Chains = newChainExporter(s.jobs.ledger, s.jobs.signer, event.Composer{Fresh: c.Terminal.Fresh, Link: linksTo(c)})
@@ -250,10 +259,13 @@ func checkBrokerCertificate(c *config.Config, s *node) error {
 	return nil
 }
 
-// run first serves and then loads the default model, so that health checks are answered from the start. Jobs are
-// dequeued once there is a model.
+// run serves while the default model is loaded, so that health checks are answered from the start. Jobs are dequeued once
+// there is a model.
 func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) error {
 	logRestore(ctx, s.jobs.ledger, s.log)
+	for _, head := range unusableHeads(s.config) {
+		s.log.Warn("a head does not answer", "event", "head_unusable", "head", head.Name, "problem", head.Problem)
+	}
 	address := s.config.HTTP.Scheme() + "://" + listener.Addr().String()
 	s.log.Info("edgelens started", "version", s.version, "address", address, "docs", address+"/docs")
 	start := time.Now()
@@ -289,7 +301,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		return nil
 	})
 	group.Go(func() error {
-		s.models.run(ctx)
+		s.models.run(ctx, cmp.Or(reload.Look, modelsInterval))
 		return nil
 	})
 	group.Go(func() error {
@@ -306,7 +318,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 	group.Go(s.homeAssistant.start)
 	group.Go(func() error {
 		model := s.core.Registry.Default()
-		if err := s.core.WarmUp(ctx); err != nil {
+		if err := s.warmUp(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil // stopped while loading
 			}
@@ -321,13 +333,15 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 		if err := s.jobs.worker.Start(); err != nil {
 			return err
 		}
-		// Loading and checking the model needed several times its size.
-		debug.FreeOSMemory()
 		s.readiness.AddCheck(func() []edgelens.Condition { return noClassifier(s.core.Models, s.config) })
 		s.readiness.Ready("model")
 		s.log.Info("ready", "model", model, "ms", time.Since(start))
 		adviseTuned(s.config, s.core, s.log)
 		s.manager.Ready("Serving on " + address)
+		if err := api.Prepare(); err != nil {
+			s.log.Error("the API description cannot be served", "event", "api_description", "error", err)
+		}
+		s.endStart()
 		s.watch(ctx)
 		s.jobs.worker.Shutdown()
 		return nil
@@ -347,7 +361,7 @@ func (s *node) run(ctx context.Context, listener net.Listener, reload Reload) er
 
 // serveControl serves the socket for commands until ctx ends.
 func (s *node) serveControl(ctx context.Context, group *errgroup.Group) {
-	server := newControl(ctx, s.config, s.keys, s.identities, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.federation, s.log)
+	server := newControl(ctx, s.config, s.keys, s.identities, s.jobs.deviceKeys, backups{ledger: s.jobs.ledger, dataDir: s.config.DataDir, version: s.version, beside: true, log: s.log}, s.federation, keptMeter{s.jobs.ledger, s.config}, s.log)
 	if server == nil {
 		return
 	}

@@ -67,7 +67,7 @@ func TestGracefulStop(t *testing.T) {
 		t.Errorf("readyz: %d %s", a.status, a.body)
 	}
 
-	slow := asJPEG(t, 7000, 7000)
+	slow := largeJPEG(t, 7008)
 	answered := make(chan *answer, 2)
 	for range 2 {
 		go func() { answered <- s.raw(path+"?cache=false", slow) }()

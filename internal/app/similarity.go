@@ -20,13 +20,15 @@ func newSimilarity(c *config.Config, core *Core, l *ledger.Ledger, log *slog.Log
 	}
 	return similarity.Start(c.Similarity, similarity.Parts{
 		Recognizer: core.Recognizer, Background: core.service, Store: l.Embeddings, Images: l.Images,
-		Model: c.Recognize.EmbeddingModel, Extractor: core.extractor,
+		Model: c.Recognize.EmbeddingModel, Extractor: func(ctx context.Context) (edgelens.ModelRef, error) {
+			return core.extractor(ctx, c.Recognize.EmbeddingModel)
+		},
 	}, log, metrics)
 }
 
-// extractor returns the model of embeddings, which it loads where needed.
-func (c *Core) extractor(ctx context.Context) (edgelens.ModelRef, error) {
-	spec, err := c.Loader.Describe(ctx, c.embeddingModel)
+// extractor returns a model of embeddings, which it loads where needed.
+func (c *Core) extractor(ctx context.Context, name string) (edgelens.ModelRef, error) {
+	spec, err := c.Loader.Describe(ctx, name)
 	if err != nil {
 		return edgelens.ModelRef{}, err
 	}

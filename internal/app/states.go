@@ -14,6 +14,7 @@ import (
 	"edgelens/internal/config"
 	"edgelens/internal/ledger"
 	"edgelens/internal/notify/webhook"
+	"edgelens/learn/heads"
 	"edgelens/learn/state"
 	"edgelens/models"
 	"edgelens/terminal"
@@ -24,6 +25,7 @@ type states struct {
 	*state.Monitor
 	ledger   *ledger.Ledger
 	registry *models.Registry
+	heads    *heads.Store
 }
 
 // newStates connects the monitor to its parts.
@@ -35,7 +37,7 @@ func newStates(ctx context.Context, c *config.Config, core *Core, jobs *jobs, lo
 	if err != nil {
 		return nil, err
 	}
-	return &states{Monitor: monitor, ledger: jobs.ledger, registry: core.Registry}, nil
+	return &states{Monitor: monitor, ledger: jobs.ledger, registry: core.Registry, heads: core.Heads}, nil
 }
 
 // checkStates checks what the settings about states need.
@@ -85,15 +87,26 @@ func (s *states) EraseState(ctx context.Context, name string) (edgelens.ErasedSt
 	return s.ledger.Erasure.EraseState(ctx, name)
 }
 
-// labeled returns the states with the labels that each may have.
+// labeled returns the states with the labels that each may have now: a head has others once another version goes live.
 func (s *states) labeled(context.Context) ([]edgelens.State, error) {
 	all := s.States()
 	for i := range all {
-		if listed, err := s.registry.Look(all[i].Model); err == nil {
-			all[i].Labels = listed.Labels
-		}
+		all[i].Labels = labelsOf(s.registry, s.heads, all[i].Model)
 	}
 	return all, nil
+}
+
+// labelsOf returns the labels of a model, and those of the live version of a head; a file has the name where both are there.
+// Unlike an answer of a head, a state is never head.Unknown.
+func labelsOf(registry *models.Registry, stored *heads.Store, model string) []string {
+	listed, err := registry.Look(model)
+	if err == nil {
+		return listed.Labels
+	}
+	if live, err := stored.Live(model); err == nil {
+		return live.Labels
+	}
+	return nil
 }
 
 // stateStore is the ledger as a state.Store, with the sinks of changes.

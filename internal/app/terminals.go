@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"edgelens"
+	"edgelens/identity/envelope"
 	"edgelens/internal/config"
 	"edgelens/internal/notify"
 	"edgelens/internal/notify/webhook"
@@ -17,8 +18,10 @@ import (
 
 // terminals is the MQTT bridge with its broker, and the delivery of events to sinks.
 type terminals struct {
-	broker     broker
-	bridge     *terminal.Bridge // nil without a broker
+	broker broker
+	bridge *terminal.Bridge // nil without a broker
+	// opener opens sealed messages, for the bridge and for sensors, so that none counts for both; nil without a broker.
+	opener     *envelope.Opener
 	hook       *webhook.Webhook
 	dispatcher *notify.Dispatcher
 	// dispatching is set once the dispatcher was started: Stop must follow Start.
@@ -43,14 +46,13 @@ func newTerminals(ctx context.Context, c *config.Config, jobs *jobs, states *sta
 	if t.broker.url == "" {
 		return t, nil
 	}
-	opener, err := newOpener(c, jobs)
-	if err != nil {
+	if t.opener, err = newOpener(c, jobs); err != nil {
 		return nil, errors.Join(err, t.broker.stop(ctx))
 	}
 	settings := c.Terminal
 	settings.URL, settings.Certificate = t.broker.url, shownTo(c)
 	parts := terminal.Parts{
-		Dialects: spoken, Records: observedRecords{jobs.queue, states}, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands, Envelopes: opener,
+		Dialects: spoken, Records: observedRecords{jobs.queue, states}, Devices: jobs.ledger.Devices, Commands: jobs.ledger.Commands, Envelopes: t.opener,
 		Routes: routes(c.Webhook), Zone: dialects.Zones(c.Dialects), Composer: composer, BrokerReportsDrops: t.broker.child != nil, Node: jobs.node, Certified: identities.authority.Certified, Tracer: jobs.tracer, Log: log, Registerer: metrics,
 	}
 	if child := t.broker.child; child != nil {

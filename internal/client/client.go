@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// timeout bounds one request.
-	timeout = 2 * time.Minute
+	// timeout bounds one request. It is more than the longest, a training, takes.
+	timeout = 150 * time.Second
 	// maxAnswer bounds the size of a response body.
 	maxAnswer = 64 << 20
 	// pageSize is the number of entries per request for a list: the service's maximum.
@@ -238,6 +238,9 @@ func (c Client) call(ctx context.Context, method, path string, query url.Values,
 func (c Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, answer any) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if strings.HasSuffix(path, "/") || strings.Contains(path, "//") { // an empty shell variable would be another call
+		return 0, fmt.Errorf("%w: a name or id is empty; give it", edgelens.ErrInvalid)
+	}
 	target := strings.TrimRight(c.Server, "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()

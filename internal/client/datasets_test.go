@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -71,18 +72,22 @@ func TestImportFolder(t *testing.T) {
 	defer server.Close()
 	folder := folderOf(t, map[string]string{
 		"open/1.jpg": "first", "open/2.png": "known", "open/3.jpg": "busy", "closed/1.jpg": "other", "closed/2.jpg": "broken", "notes.txt": "no image", ".cache/1.jpg": "hidden",
+		"open/4.jpg": "", "open/5.jpg/x": "of a folder",
 	})
 	var progress []int
 	outcome, err := client.Client{Server: server.URL}.ImportFolder(t.Context(), "gate", folder, client.ExampleOptions{
 		Extractor: "x", View: edgelens.View{Fit: edgelens.FitPad},
 	}, func(done, all int) { progress = append(progress, done, all) })
-	if err != nil || outcome.Dataset != "gate" || outcome.Added != 2 || outcome.Known != 1 || len(outcome.Skipped) != 2 {
+	if err != nil || outcome.Dataset != "gate" || outcome.Added != 2 || outcome.Known != 1 || len(outcome.Skipped) != 4 {
 		t.Fatalf("%+v, %v", outcome, err)
 	}
 	if one := outcome.Skipped[0]; one.File != filepath.Join(folder, "closed", "1.jpg") || !strings.Contains(one.Reason, "as closed") {
 		t.Errorf("%+v", one)
 	}
-	if !slices.Equal(progress, []int{0, 5, 1, 5, 2, 5, 3, 5, 4, 5, 5, 5}) {
+	if one := outcome.Skipped[2]; !strings.HasSuffix(one.File, "4.jpg") || !strings.Contains(one.Reason, "empty") {
+		t.Errorf("%+v", one)
+	}
+	if !slices.Equal(progress, []int{0, 7, 1, 7, 2, 7, 3, 7, 4, 7, 5, 7, 6, 7, 7, 7}) {
 		t.Errorf("progress %v", progress)
 	}
 	if want := "POST /api/datasets/gate/examples?extractor=x&fit=pad&label=open first"; !slices.Contains(service.got, want) {
@@ -141,6 +146,11 @@ func TestDatasetCalls(t *testing.T) {
 	noError(t, c.RemoveDataset(ctx, "gate"))
 	done, err := c.EmbedDataset(ctx, "gate", "x", func(int, int) {})
 	noError(t, err)
+	for name, call := range map[string]error{"a dataset": c.RemoveDataset(ctx, ""), "an example": c.RemoveExample(ctx, "gate", ""), "its dataset": c.RemoveExample(ctx, "", "id")} {
+		if !errors.Is(call, edgelens.ErrInvalid) {
+			t.Errorf("%s without a name: %v", name, call)
+		}
+	}
 	if done != 6 {
 		t.Errorf("%d embeddings, want 6", done)
 	}

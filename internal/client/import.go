@@ -29,11 +29,14 @@ type Imported struct {
 	Skipped []SkippedFile `json:"skipped"`
 }
 
-// SkippedFile is a file that was refused.
+// SkippedFile is a file that was refused, or cannot be read.
 type SkippedFile struct {
 	File   string `json:"file"`
 	Reason string `json:"reason"`
 }
+
+// unreadable is the error of a file that cannot be read.
+type unreadable struct{ error }
 
 // labelled is an image file with its label.
 type labelled struct{ file, label string }
@@ -51,14 +54,14 @@ func (c Client) ImportFolder(ctx context.Context, dataset, folder string, o Exam
 	for i, one := range files {
 		o.Label = one.label
 		added, err := c.importFile(ctx, dataset, one.file, o)
-		var refused *refusal
+		reason := reasonToSkip(err)
 		switch {
 		case err == nil && added:
 			outcome.Added++
 		case err == nil:
 			outcome.Known++
-		case errors.As(err, &refused) && isAboutFile(refused.status):
-			outcome.Skipped = append(outcome.Skipped, SkippedFile{one.file, refused.detail})
+		case reason != "":
+			outcome.Skipped = append(outcome.Skipped, SkippedFile{one.file, reason})
 		default:
 			return outcome, fmt.Errorf("%s: %w", one.file, err)
 		}
@@ -67,20 +70,27 @@ func (c Client) ImportFolder(ctx context.Context, dataset, folder string, o Exam
 	return outcome, nil
 }
 
-// isAboutFile reports whether a status refuses one image, and others may be accepted.
-func isAboutFile(status int) bool {
-	switch status {
-	case http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return true
+// reasonToSkip returns why one file cannot be used while others may be; "" for an error of another kind.
+func reasonToSkip(err error) string {
+	var bad unreadable
+	if errors.As(err, &bad) {
+		return bad.Error()
 	}
-	return false
+	var refused *refusal
+	if errors.As(err, &refused) {
+		switch refused.status {
+		case http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+			return refused.detail
+		}
+	}
+	return ""
 }
 
 // importFile adds one file; added is false where the dataset has it already.
 func (c Client) importFile(ctx context.Context, dataset, file string, o ExampleOptions) (added bool, err error) {
 	image, err := imagefile.Read(nil, file)
 	if err != nil {
-		return false, err
+		return false, unreadable{err}
 	}
 	for try := 1; ; try++ {
 		_, added, err = c.AddExample(ctx, dataset, image, o)

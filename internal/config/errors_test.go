@@ -104,7 +104,7 @@ func TestErrors(t *testing.T) {
 // invalid value from each source.
 func TestInvalidValueNamesItsSource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "mqtt.home_assistant": true, "sensor.topics": true, "terminal.model": true, "recognize.embedding_model": true, "webhook.ca_file": true}
+	free := map[string]bool{"data_dir": true, "http.keys_file": true, "models_dir": true, "model": true, "model_mirror": true, "mqtt.ca_file": true, "mqtt.readers": true, "mqtt.sensors": true, "mqtt.home_assistant": true, "sensor.topics": true, "sensor.sealed_only": true, "http.tls.client_crl": true, "terminal.model": true, "recognize.embedding_model": true, "webhook.ca_file": true}
 	// By Validate, which only knows the key.
 	checked := map[string]bool{
 		"listen": true, "log_level": true, "log_format": true, "inference.delegate": true, "inference.runtime": true, "inference.accelerators": true, "recognize.quality": true, "redis.url": true, "http.public_url": true, "http.allowed_hosts": true, "http.trusted_proxies": true, "http.allowed_origins": true, "http.allowed_command_origins": true,

@@ -38,7 +38,11 @@ func CheckFolder(dir string) error {
 	if err != nil {
 		return Explain(dir, err)
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	err = os.Remove(f.Name())
+	if errors.Is(err, fs.ErrNotExist) { // as a leftover of a crash, meanwhile
+		err = nil
+	}
+	return errors.Join(f.Close(), err)
 }
 
 // CheckFile opens a file for reading and writing; a missing one is no error. The error is one of Explain.

@@ -56,7 +56,7 @@ func ListAll(paths []string) (files []string, err error) {
 	return files, nil
 }
 
-// Read reads a file, or stdin where file is "-". Errors: edgelens.ErrTooLarge.
+// Read reads a file, or stdin where file is "-". Errors: edgelens.ErrTooLarge, and ErrNoImage for an empty one.
 func Read(stdin io.Reader, file string) ([]byte, error) {
 	in := stdin
 	if file != "-" {
@@ -70,6 +70,9 @@ func Read(stdin io.Reader, file string) ([]byte, error) {
 	image, err := io.ReadAll(io.LimitReader(in, maxBytes+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(image) == 0 {
+		return nil, fmt.Errorf("%w: the file is empty", edgelens.ErrNoImage)
 	}
 	if len(image) > maxBytes {
 		return nil, fmt.Errorf("%w: more than %d bytes", edgelens.ErrTooLarge, maxBytes)

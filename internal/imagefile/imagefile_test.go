@@ -1,12 +1,14 @@
 package imagefile_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"edgelens"
 	"edgelens/internal/imagefile"
 )
 
@@ -48,6 +50,9 @@ func TestRead(t *testing.T) {
 		if got, err := imagefile.Read(strings.NewReader("of stdin"), name); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+	if _, err := imagefile.Read(strings.NewReader(""), "-"); !errors.Is(err, edgelens.ErrNoImage) {
+		t.Errorf("nothing: %v", err)
 	}
 	if _, err := imagefile.Read(nil, filepath.Dir(file)); err == nil {
 		t.Error("a folder was read")

@@ -52,6 +52,24 @@ func TestEventually(t *testing.T) {
 	}
 }
 
+// Every item has its turn, and without turns all come at once.
+func TestEveryNth(t *testing.T) {
+	items := []string{"a", "b", "c", "d", "e", "f", "g"}
+	for turn, want := range map[string]string{"": "abcdefg", "0": "adg", "1": "be", "2": "cf", "16777215": "adg"} {
+		t.Setenv("EDGELENS_TEST_TURN", turn)
+		if got := strings.Join(testutil.EveryNth(t, 3, items), ""); got != want {
+			t.Errorf("turn %q: %s, want %s", turn, got, want)
+		}
+	}
+	t.Setenv("EDGELENS_TEST_TURN", "first")
+	f := &failing{TB: t}
+	var ending sync.WaitGroup
+	ending.Go(func() { testutil.EveryNth(f, 3, items) })
+	if ending.Wait(); !strings.HasPrefix(f.message, "EDGELENS_TEST_TURN: ") {
+		t.Errorf("a turn that is no number: failed with %q", f.message)
+	}
+}
+
 func TestLogBuffer(t *testing.T) {
 	var log testutil.LogBuffer
 	var writing sync.WaitGroup

@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"edgelens"
 	"edgelens/internal/testutil"
+	"edgelens/learn/head"
+	"edgelens/learn/heads"
+	"edgelens/learn/softmax"
 	"edgelens/models"
 	"edgelens/models/modeltest"
 )
@@ -22,12 +26,15 @@ const program = "../../bin/edgelens"
 
 // node is the program with one data folder, through all its runs.
 type node struct {
-	t       *testing.T
-	url     string
-	flags   []string
-	command *exec.Cmd
-	ended   chan struct{}
-	log     *testutil.LogBuffer
+	t   *testing.T
+	url string
+	// dataDir has its data, and extractor is the model of heads.
+	dataDir   string
+	extractor edgelens.ModelRef
+	flags     []string
+	command   *exec.Cmd
+	ended     chan struct{}
+	log       *testutil.LogBuffer
 }
 
 // newNode returns a node with a model of colors, which is not running yet.
@@ -41,10 +48,13 @@ func newNode(t *testing.T, flags ...string) *node {
 	if err := os.WriteFile(filepath.Join(installed, "colors.tflite"), model, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, url: "http://" + address, log: &testutil.LogBuffer{}}
+	n := &node{t: t, url: "http://" + address, dataDir: testutil.ShortDir(t), log: &testutil.LogBuffer{}}
+	n.addExtractor(installed)
+	n.learn("closed", "open")
 	n.flags = append([]string{
-		"serve", "--listen", address, "--data-dir", testutil.ShortDir(t), "--models-dir", installed, "--model", "colors",
+		"serve", "--listen", address, "--data-dir", n.dataDir, "--models-dir", installed, "--model", "colors",
 		"--recognize-quality", "off", "--terminal-zone", "UTC", "--ledger-keep-images", "--homeassistant-discovery", "--homeassistant-images",
+		"--states-list", "gate device=" + serial + " model=gate count=1",
 	}, flags...)
 	t.Cleanup(func() {
 		n.stop()
@@ -54,6 +64,34 @@ func newNode(t *testing.T, flags ...string) *node {
 		}
 	})
 	return n
+}
+
+// features is how many numbers the extractor puts out.
+const features = 3
+
+// addExtractor adds a model of embeddings to a folder.
+func (n *node) addExtractor(folder string) {
+	n.t.Helper()
+	file := filepath.Join(n.t.TempDir(), "extractor.tflite")
+	if err := os.WriteFile(file, modeltest.Mean(modeltest.Options{}), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+	added, err := models.Add(folder, models.Addition{File: file, Task: edgelens.TaskEmbedding})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.extractor = edgelens.ModelRef{Name: "extractor", Digest: "sha256:" + added.File.SHA256}
+}
+
+// learn makes another version of the head gate live, which answers with the first of its labels, whatever an image shows.
+func (n *node) learn(labels ...string) {
+	h := &head.Head{
+		Name: "gate", Extractor: n.extractor, Labels: labels, Params: softmax.New(len(labels), features), Scale: 1, Method: head.Softmax, Examples: 12, CreatedAt: time.Now(),
+	}
+	h.Params.Biases()[0] = 20
+	if _, err := heads.Open(filepath.Join(n.dataDir, "heads")).Put(h, nil, true); err != nil {
+		n.t.Error(err)
+	}
 }
 
 // start starts it, and returns when it is ready.

@@ -160,6 +160,8 @@ func (s *site) do(ctx context.Context, asked request) {
 	case "forget":
 		s.beats = false
 		s.node.call("DELETE", "/api/devices/"+serial, "")
+	case "learn":
+		s.node.learn("ajar", "closed", "open")
 	case "pause":
 		s.pause(ctx, asked.For)
 	case "stop":
