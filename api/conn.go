@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"edgelens/internal/uuid7"
@@ -42,6 +43,8 @@ type conn struct {
 	address netip.Prefix
 	// refuse refuses a request whose begin was received (Server.refuseEarly); nil where none is refused there.
 	refuse func(c *conn, received []byte) (refused bool, err error)
+	// raw is for system calls, where refuse is not nil.
+	raw syscall.RawConn
 	// between is true until something of the next request is read, where refuse is not nil. It belongs to the goroutine
 	// that reads.
 	between bool

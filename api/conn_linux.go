@@ -1,7 +1,7 @@
 package api
 
 import (
-	"errors"
+	"cmp"
 	"io"
 	"net"
 
@@ -38,23 +38,28 @@ func descriptors() int {
 // canRefuseEarly: there are the system calls for refuseEarly.
 const canRefuseEarly = true
 
-// skip discards the next n bytes that are received; the kernel does not copy them (MSG_TRUNC, tcp(7)).
+// maxHeld is how much of a body that is skipped waits in the kernel at most, in bytes.
+const maxHeld = 128 << 10
+
+// skip discards the next n bytes that are received; the kernel does not copy them (MSG_TRUNC, tcp(7)), and wakes the
+// goroutine only when all of them are there, or maxHeld (SO_RCVLOWAT, socket(7)).
 func (c *conn) skip(n int) error {
 	if n == 0 {
 		return nil
 	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
+	lowest := 1
 	var failed error
-	err = raw.Read(func(fd uintptr) (done bool) {
+	err := c.raw.Read(func(fd uintptr) (done bool) {
 		for n > 0 {
 			skipped, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, 0, uintptr(n), unix.MSG_TRUNC, 0, 0)
 			switch {
 			case errno == unix.EINTR:
 			case errno == unix.EAGAIN:
-				return false
+				if enough := min(n, maxHeld); enough != lowest {
+					lowest = enough
+					failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, lowest) // reports at once what is there already
+				}
+				return failed != nil
 			case errno != 0:
 				failed = errno
 				return true
@@ -65,19 +70,18 @@ func (c *conn) skip(n int) error {
 				n -= int(skipped)
 			}
 		}
+		if lowest != 1 {
+			failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+		}
 		return true
 	})
-	return errors.Join(err, failed)
+	return cmp.Or(failed, err)
 }
 
 // writeAtOnce writes what the kernel has room for, unless its client does not read.
 func (c *conn) writeAtOnce(p []byte) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
 	failed := errAnswerUnread
-	err = raw.Control(func(fd uintptr) {
+	err := c.raw.Control(func(fd uintptr) {
 		for {
 			n, errno := unix.Write(int(fd), p)
 			switch {
@@ -91,5 +95,5 @@ func (c *conn) writeAtOnce(p []byte) error {
 			return
 		}
 	})
-	return errors.Join(err, failed)
+	return cmp.Or(err, failed)
 }

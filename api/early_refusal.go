@@ -1,17 +1,14 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"edgelens"
-	"edgelens/internal/uuid7"
 )
 
 const (
@@ -52,11 +49,11 @@ func (s *Server) refuseEarly(c *conn, received []byte) (refused bool, err error)
 		return false, nil
 	}
 	refusal := s.admission.Refusal(0)
-	var busy *edgelens.Busy
 	if refusal == nil {
 		c.mayRead = true
 	}
-	if !errors.As(refusal, &busy) {
+	busy, ok := errors.AsType[*edgelens.Busy](refusal)
+	if !ok {
 		return false, nil
 	}
 	s.connections.renew(c)
@@ -66,7 +63,7 @@ func (s *Server) refuseEarly(c *conn, received []byte) (refused bool, err error)
 	if err := c.renewDeadline(); err != nil {
 		return false, err
 	}
-	answer := s.earlyAnswer(refusal) // before the body, the rest of which arrives meanwhile
+	answer := s.earlyAnswer.with(retryAfterOfMany(busy), time.Now()) // before the body, the rest of which arrives meanwhile
 	skipped := c.skip(left)
 	if skipped != nil && !errors.Is(skipped, io.ErrUnexpectedEOF) { // who has closed the sending side may still read
 		return false, skipped
@@ -82,28 +79,6 @@ func (s *Server) admits(c *conn, head plainHead) bool {
 	}
 	key, err := s.access.Authenticate(head.token)
 	return err == nil && rules[http.MethodPost+" "+recognizeRoute].permits(key)
-}
-
-// earlyAnswer is the answer that the middleware would have given.
-func (s *Server) earlyAnswer(refusal error) []byte {
-	now := time.Now()
-	p := newProblem(refusal)
-	p.RequestId, p.Instance = uuid7.New(now), recognizeRoute
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = nil // not for these values
-	}
-	h := make([]byte, 0, 1<<10) // all of it
-	h = append(h, "HTTP/1.1 503 Service Unavailable\r\nContent-Security-Policy: "+closedPolicy+"\r\nContent-Type: application/problem+json\r\nReferrer-Policy: no-referrer\r\nRetry-After: "...)
-	h = strconv.AppendInt(h, int64(retryAfterOfMany(refusal)), 10)
-	if allowed, _ := s.cors.origins(recognizeRoute); len(allowed) > 0 {
-		h = append(h, "\r\nVary: Origin"...)
-	}
-	h = append(h, "\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nX-Request-Id: "...)
-	h = append(append(h, p.RequestId...), "\r\nDate: "...)
-	h = append(now.UTC().AppendFormat(h, http.TimeFormat), "\r\nContent-Length: "...)
-	h = append(strconv.AppendInt(h, int64(len(body)+1), 10), "\r\n\r\n"...)
-	return append(append(h, body...), '\n')
 }
 
 // retryAfterOfMany is retryAfter for those of whom there are many at a time, who must not come back all at once.

@@ -178,6 +178,30 @@ func (e *everyOther) Refusal(time.Duration) error {
 	return nil
 }
 
+// A body that takes its time is skipped in a few steps, and the small request behind it is noticed at once.
+func TestEarlyRefusalOfSlowBodies(t *testing.T) {
+	_, address, handled := serveCounting(t, func(_ *api.Config, p *api.Parts) { p.Admission = crowdedOut() })
+	c := dial(t, address)
+	for _, size := range []int{250_000, 140_000, 20_000} {
+		rest := post("", strings.Repeat("x", size))
+		for len(rest) > 0 {
+			piece := min(17_000, len(rest))
+			c.send(rest[:piece])
+			rest = rest[piece:]
+			time.Sleep(time.Millisecond) // the pieces are to arrive one by one, mostly
+		}
+		for _, request := range []string{"", post("", "x"), post("", strings.Repeat("x", 100))} {
+			c.send(request)
+			if response, answer := c.answer("POST"); response.StatusCode != 503 {
+				t.Fatalf("%d bytes: got %v %s", size, response, answer)
+			}
+		}
+	}
+	if handled.Load() != 0 {
+		t.Errorf("net/http saw %d requests", handled.Load())
+	}
+}
+
 // A client that sends requests and reads no answer is cut off, and so is one that leaves in the middle of a body.
 func TestEarlyRefusalOfDeafClients(t *testing.T) {
 	s, address, _ := serveCounting(t, func(_ *api.Config, p *api.Parts) { p.Admission = crowdedOut() })

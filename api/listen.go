@@ -34,8 +34,8 @@ func (l listener) Accept() (net.Conn, error) {
 		}
 		c := &conn{TCPConn: tcp, halfClosedGrace: l.halfClosedGrace, connections: l.server.connections}
 		c.changed.L = &c.mu
-		if l.server.refusesEarly() {
-			c.refuse = l.server.refuseEarly
+		if raw, err := tcp.SyscallConn(); err == nil && l.server.refusesEarly() {
+			c.raw, c.refuse = raw, l.server.refuseEarly
 		}
 		reason := l.server.connections.admit(c)
 		if reason == "" {

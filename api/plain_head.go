@@ -30,6 +30,7 @@ func readPlainHead(received []byte) (head plainHead, ok bool) {
 		return head, false
 	}
 	hosts, lengths, types := 0, 0, 0
+	var lower [maxPlainName]byte
 	for {
 		line, after, found := bytes.Cut(rest, []byte("\r\n"))
 		if !found {
@@ -42,7 +43,7 @@ func readPlainHead(received []byte) (head plainHead, ok bool) {
 		if value = bytes.Trim(value, " \t"); !found || !isPlainValue(value) {
 			return head, false
 		}
-		switch strings.ToLower(string(name)) {
+		switch string(lowerCase(name, &lower)) {
 		case "user-agent", "accept", "accept-encoding", "accept-language":
 		case "connection":
 			if !strings.EqualFold(string(value), "keep-alive") {
@@ -76,6 +77,23 @@ func readPlainHead(received []byte) (head plainHead, ok bool) {
 	}
 	head.bytes = len(received) - len(rest)
 	return head, hosts == 1 && isPlainHost(head.host) && lengths == 1 && types <= 1
+}
+
+// maxPlainName bounds the names of headers in a plainHead.
+const maxPlainName = 32
+
+// lowerCase is a name in lower case, in the given buffer; nil for one that is too long.
+func lowerCase(name []byte, buffer *[maxPlainName]byte) []byte {
+	if len(name) > len(buffer) {
+		return nil
+	}
+	for i, b := range name {
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		buffer[i] = b
+	}
+	return buffer[:len(name)]
 }
 
 // isPlainValue reports whether a header's value is in printable ASCII.

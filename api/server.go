@@ -156,6 +156,7 @@ type Server struct {
 	responses, refusals *prometheus.CounterVec
 	// earlyRefusals is the one of responses for those of refuseEarly.
 	earlyRefusals prometheus.Counter
+	earlyAnswer   earlyAnswer
 	// refused counts refusals for the log.
 	refused     loglimit.Tally
 	connections *connections
@@ -204,6 +205,11 @@ func New(config Config, parts Parts) (*Server, error) {
 		refused: loglimit.Tally{Interval: time.Second}, rateGrace: rateGrace,
 	}
 	s.earlyRefusals = s.responses.WithLabelValues(recognizeRoute, strconv.Itoa(http.StatusServiceUnavailable))
+	allowed, _ := s.cors.origins(recognizeRoute)
+	var err error
+	if s.earlyAnswer, err = newEarlyAnswer(len(allowed) > 0); err != nil {
+		return nil, err
+	}
 	s.embeddingModel, s.similarity = parts.EmbeddingModel, cmp.Or[Similarity](parts.Similarity, noSimilarity{})
 	s.tracer = cmp.Or[edgelens.Tracer](parts.Tracer, edgelens.Untraced{})
 	s.certificates = cmp.Or[Certificates](parts.Certificates, noCertificates{})

@@ -13,10 +13,11 @@ import (
 // to an admission, whose lock guards it. The zero value has no bound.
 type memoryBudget struct {
 	// total returns how many bytes there are at the moment, those in use included; nil for
-	// no bound.
-	total func(inUse int64) int64
+	// no bound. It gets what would have been in use with the largest image for which there was not enough since it
+	// was last asked; 0 where there was for all.
+	total func(inUse, wanted int64) int64
 
-	inUse int64
+	inUse, wanted int64
 	// first is the ticket that waits for memory and comes next, and passing how many of the
 	// bytes in use were taken since it waits.
 	first   *ticket
@@ -45,7 +46,7 @@ func (b *memoryBudget) next(queue *list.List, newest bool, pass func(*ticket) bo
 	}
 	var total int64
 	if b.total != nil && begin != nil {
-		total = b.total(b.inUse)
+		total = b.ask()
 	}
 	for e := begin; e != nil; e = step(e) {
 		t := e.Value.(*ticket)
@@ -56,11 +57,19 @@ func (b *memoryBudget) next(queue *list.List, newest bool, pass func(*ticket) bo
 		if b.total == nil || b.fits(t, total) {
 			return t, passed
 		}
+		b.wanted = max(b.wanted, b.inUse+t.bytes)
 		if b.first == nil && t.bytes <= total {
 			b.first, b.passing = t, 0
 		}
 	}
 	return nil, passed
+}
+
+// ask calls total.
+func (b *memoryBudget) ask() int64 {
+	wanted := b.wanted
+	b.wanted = 0
+	return b.total(b.inUse, wanted)
 }
 
 // take takes a ticket's memory.
@@ -122,5 +131,5 @@ func (a *admission) memoryUse() (inUse, total int64, limited bool) {
 	if a.memory.total == nil {
 		return a.memory.inUse, 0, false
 	}
-	return a.memory.inUse, a.memory.total(a.memory.inUse), true
+	return a.memory.inUse, a.memory.ask(), true
 }

@@ -25,6 +25,8 @@ type budgeted struct {
 	*bench
 	total      atomic.Int64
 	inUse, top atomic.Int64
+	// wanted is the most that was wanted in vain.
+	wanted atomic.Int64
 }
 
 func newBudgeted(slots int, total int64) *budgeted {
@@ -52,7 +54,7 @@ func newBudgeted(slots int, total int64) *budgeted {
 	}
 	b.Service = recognize.New(recognize.Config{Slots: slots, Timeout: time.Minute}, recognize.Parts{
 		Preprocessor: b.preprocessor, Runner: b.runner, Cache: b.cache, Log: slog.New(slog.DiscardHandler), Metrics: b.metrics,
-		DecodeMemory: func(inUse int64) int64 { return b.total.Load() },
+		DecodeMemory: func(inUse, wanted int64) int64 { b.wanted.Store(max(b.wanted.Load(), wanted)); return b.total.Load() },
 	})
 	return b
 }
@@ -139,6 +141,9 @@ func TestDecodeMemoryThatShrinks(t *testing.T) {
 		synctest.Wait()
 		if a := <-b.start(t.Context(), image("40")); a.err != nil || a.after != time.Second {
 			t.Errorf("the small one: %v after %v", a.err, a.after)
+		}
+		if got := b.wanted.Load(); got != 90+40 {
+			t.Errorf("%d bytes were wanted in vain, want those of the large one beside the small one", got)
 		}
 		b.total.Store(100)
 		if a := <-large; a.err != nil || a.after > 3*time.Second {

@@ -2,7 +2,6 @@ package recognize
 
 import (
 	"container/list"
-	"fmt"
 	"time"
 
 	"edgelens"
@@ -119,5 +118,5 @@ func (t *ticket) workload() workload {
 
 // busy is the rejection of work that could not be done in time.
 func busy(reason string, retryAfter time.Duration) error {
-	return &edgelens.Busy{RetryAfter: retryAfter, Reason: fmt.Sprintf("%v: %s; try again in %v", edgelens.ErrBusy, reason, max(retryAfter, time.Second).Round(time.Second))}
+	return &edgelens.Busy{RetryAfter: retryAfter, Reason: edgelens.ErrBusy.Error() + ": " + reason + "; try again in " + max(retryAfter, time.Second).Round(time.Second).String()}
 }

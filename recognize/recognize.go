@@ -47,9 +47,9 @@ type Parts struct {
 	// Metrics registers the Service's own.
 	Metrics prometheus.Registerer
 	// DecodeMemory returns how many bytes decoding may take at the moment, for all images
-	// together, where it takes inUse; nil for no limit. It is called with a lock held, and
-	// must be fast.
-	DecodeMemory func(inUse int64) int64
+	// together, where it takes inUse, and would have taken wanted with the largest image for which there was not enough
+	// since it was last called (0: there was for all); nil for no limit. It is called with a lock held, and must be fast.
+	DecodeMemory func(inUse, wanted int64) int64
 	// QualityModel names the model that rates whether images are usable: a classifier
 	// whose labels are the verdicts of edgelens.Quality. If empty, no image is rated.
 	QualityModel string

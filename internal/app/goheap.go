@@ -12,9 +12,12 @@ const (
 	// usualHeap is what Go's runtime has of the kernel in a service that is idle or has
 	// ordinary images.
 	usualHeap = 40 << 20
-	// reliefInterval is how often free memory is returned to the kernel at most, and maxReliefInterval how often where that
-	// returns little: what many clients take at a time is in use. Each costs a collection, and later the time to get it from the kernel again.
+	// reliefInterval is how often free memory is returned to the kernel at most while decoding lacks it, and
+	// maxReliefInterval how often where that returns little: what many clients take at a time is in use.
 	reliefInterval, maxReliefInterval = time.Second, 4 * time.Second
+	// restInterval is how often it is returned while no image lacks it. Each time costs a collection, and later the time to get
+	// it from the kernel again.
+	restInterval = 10 * time.Second
 )
 
 // goHeap is the memory of Go's runtime in this process. Uploads of 20 MB each leave some
@@ -44,9 +47,10 @@ func (h *goHeap) above() int64 {
 }
 
 // relieve returns free memory to the kernel, unless that was done just now, or to no avail a little while ago. above is what
-// the runtime has beyond the usual. It does not wait: collecting takes some ten milliseconds, in a goroutine that ends then.
-func (h *goHeap) relieve(now time.Time, above int64) {
-	if !h.isDue(now, above) || h.relieving.Swap(true) {
+// the runtime has beyond the usual, and lacking whether decoding needs it. It does not wait: collecting takes some ten
+// milliseconds, in a goroutine that ends then.
+func (h *goHeap) relieve(now time.Time, above int64, lacking bool) {
+	if !h.isDue(now, above, lacking) || h.relieving.Swap(true) {
 		return
 	}
 	go func() {
@@ -57,13 +61,17 @@ func (h *goHeap) relieve(now time.Time, above int64) {
 }
 
 // isDue reports whether returning memory is worth its cost.
-func (h *goHeap) isDue(now time.Time, above int64) bool {
+func (h *goHeap) isDue(now time.Time, above int64, lacking bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if above-h.left >= reliefThreshold {
-		return now.Sub(h.relieved) >= reliefInterval
+	interval := max(h.interval, reliefInterval)
+	switch {
+	case !lacking:
+		interval = restInterval
+	case above-h.left >= reliefThreshold:
+		interval = reliefInterval
 	}
-	return now.Sub(h.relieved) >= max(h.interval, reliefInterval)
+	return now.Sub(h.relieved) >= interval
 }
 
 // noteRelief notes what was beyond the usual before memory was returned, and is afterwards.

@@ -56,9 +56,11 @@ type decodeMemory struct {
 	helpers func() int64
 
 	mu sync.Mutex
-	// ours is what this process has for decoding, and free what the control group has.
+	// ours is what this process has for decoding, and free what the control group has, when that was read.
 	ours, free int64
 	read       time.Time
+	// inUse is what decoding takes, and wanted what it would have taken since with an image that had to wait.
+	inUse, wanted int64
 	// again is set while look is scheduled.
 	again *time.Timer
 	// starving is since when nothing was decoded although something waited, and asked when that
@@ -98,23 +100,30 @@ func decodeShare(setting int64, group cgroup.Memory) int64 {
 	return min(setting, max(minDecodeMemory, left))
 }
 
-// now returns how much memory decoding may take now, beside inUse bytes that it takes. What
+// now returns how much memory decoding may take now, beside inUse bytes that it takes. wanted is what it would have taken
+// with the largest image for which there was not enough; 0 where there was for all. What
 // uploads have left in Go's heap, and helpers take besides their images, is not there for
 // it; but where nothing could be decoded because of that for a while, one image may have all.
-func (m *decodeMemory) now(inUse int64) int64 {
+func (m *decodeMemory) now(inUse, wanted int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	m.inUse, m.wanted = inUse, max(m.wanted, wanted)
 	if now.Sub(m.read) >= memoryInterval {
 		m.look(now)
 	}
-	if m.limited {
-		return min(m.ours, max(0, m.free)+inUse)
-	}
-	if m.isStarving(now, inUse) {
+	if !m.limited && m.isStarving(now, inUse) {
 		return m.most
 	}
-	return max(m.ours, inUse)
+	return m.available()
+}
+
+// available is what decoding may take by the last look. It must be called with the lock held.
+func (m *decodeMemory) available() int64 {
+	if m.limited {
+		return min(m.ours, max(0, m.free)+m.inUse)
+	}
+	return max(m.ours, m.inUse)
 }
 
 // look reads what others have.
@@ -123,18 +132,21 @@ func (m *decodeMemory) look(now time.Time) {
 	if m.above != nil {
 		above = m.above()
 	}
-	if above >= reliefThreshold {
-		m.heap.relieve(now, above)
-		if m.again == nil { // until uploads are gone and what they had is returned
-			m.again = time.AfterFunc(reliefInterval, m.lookAgain)
-		}
-	}
-	above += m.overhead()
-	m.read, m.free, m.ours = now, m.most, max(m.most-above, min(m.most, minDecodeMemory))
+	taken := above + m.overhead()
+	m.read, m.free, m.ours = now, m.most, max(m.most-taken, min(m.most, minDecodeMemory))
 	if m.limited {
 		if group, ok := m.groups.Memory(); ok {
 			m.free = group.Free() - spareMemory
 		}
+	}
+	lacking := m.wanted > m.available()
+	m.wanted = 0
+	if above < reliefThreshold {
+		return
+	}
+	m.heap.relieve(now, above, lacking)
+	if m.again == nil { // until uploads are gone and what they had is returned
+		m.again = time.AfterFunc(reliefInterval, m.lookAgain)
 	}
 }
 

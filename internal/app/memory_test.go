@@ -61,15 +61,15 @@ func TestDecodeMemoryFollowsTheControlGroup(t *testing.T) {
 	for _, test := range []struct{ used, inUse, want int64 }{{50, 0, 400}, {300, 0, 180}, {300, 100, 280}, {500, 0, 0}, {500, 60, 60}, {100, 0, 380}} {
 		group(t, root, 512, test.used)
 		m.read = time.Time{}
-		if got := m.now(test.inUse * megabyte); got != test.want*megabyte {
+		if got := m.now(test.inUse*megabyte, 0); got != test.want*megabyte {
 			t.Errorf("with %d MB in use, %d of them by decoding: %d MB, want %d", test.used, test.inUse, got/megabyte, test.want)
 		}
 	}
-	if got := m.now(0); got != 380*megabyte {
+	if got := m.now(0, m.most); got != 380*megabyte {
 		t.Errorf("at once again: %d MB", got/megabyte)
 	}
 	unlimited := &decodeMemory{most: 400 * megabyte}
-	if got := unlimited.now(300 * megabyte); got != 400*megabyte {
+	if got := unlimited.now(300*megabyte, 0); got != 400*megabyte {
 		t.Errorf("without a group: %d MB", got/megabyte)
 	}
 }
@@ -104,17 +104,17 @@ func TestDecodeMemoryLeavesRoomForUploads(t *testing.T) {
 		uploads[i] = 1
 	}
 	const inUse = 50 * megabyte
-	if got := m.now(inUse); got > 400*megabyte-(300+36-usualHeap/megabyte)*megabyte || got < inUse {
+	if got := m.now(inUse, m.most); got > 400*megabyte-(300+36-usualHeap/megabyte)*megabyte || got < inUse {
 		t.Errorf("beside 300 MB of uploads: %d MB", got/megabyte)
 	}
 	begin := time.Now()
-	testutil.Eventually(t, "an image that waits alone gets all", func() bool { return m.now(0) == m.most })
+	testutil.Eventually(t, "an image that waits alone gets all", func() bool { return m.now(0, m.most) == m.most })
 	if waited := time.Since(begin); waited < starvation-100*time.Millisecond {
 		t.Errorf("after %v, want it to wait for %v", waited, starvation)
 	}
 	runtime.KeepAlive(uploads)
 	uploads = nil
-	testutil.Eventually(t, "what uploads had is there again", func() bool { return m.now(inUse) >= (400-36)*megabyte-64*megabyte })
+	testutil.Eventually(t, "what uploads had is there again", func() bool { return m.now(inUse, m.most) >= (400-36)*megabyte-64*megabyte })
 }
 
 // Memory that many clients have in use is not collected once a second in vain; what is left of uploads is returned soon.
@@ -125,7 +125,7 @@ func TestReliefThatReturnsLittleIsRare(t *testing.T) {
 	var intervals []time.Duration
 	for range 6 {
 		begin := now
-		for !h.isDue(now, inUse) {
+		for !h.isDue(now, inUse, true) {
 			now = now.Add(100 * time.Millisecond)
 		}
 		intervals = append(intervals, now.Sub(begin))
@@ -134,11 +134,14 @@ func TestReliefThatReturnsLittleIsRare(t *testing.T) {
 	if want := []time.Duration{0, 2 * time.Second, 4 * time.Second, 4 * time.Second, 4 * time.Second, 4 * time.Second}; !slices.Equal(intervals, want) {
 		t.Errorf("memory in use is collected after %v, want %v", intervals, want)
 	}
-	if now = now.Add(time.Second); h.isDue(now, inUse) || !h.isDue(now, inUse+reliefThreshold) {
+	if now = now.Add(time.Second); h.isDue(now, inUse, true) || !h.isDue(now, inUse+reliefThreshold, true) {
 		t.Error("after a second, only what is beyond the last time is to be returned")
 	}
 	h.noteRelief(now, inUse+reliefThreshold, inUse)
-	if now = now.Add(time.Second); !h.isDue(now, inUse) {
+	if now = now.Add(time.Second); !h.isDue(now, inUse, true) {
 		t.Error("where the last time returned much, there may be more after a second")
+	}
+	if rest := now.Add(restInterval - 2*time.Second); h.isDue(rest, inUse+10*reliefThreshold, false) || !h.isDue(rest.Add(2*time.Second), inUse, false) {
+		t.Error("where no image lacks it, memory is to be returned every ten seconds")
 	}
 }
