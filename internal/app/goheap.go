@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	// usualHeap is what Go's runtime has of the kernel in a service that is idle or has
-	// ordinary images.
-	usualHeap = 40 << 20
+	// usualHeap is what Go's runtime has of the kernel in an idle service.
+	usualHeap = 24 << 20
 	// reliefInterval is how often free memory is returned to the kernel at most while decoding lacks it, and
 	// maxReliefInterval how often where that returns little: what many clients take at a time is in use.
 	reliefInterval, maxReliefInterval = time.Second, 4 * time.Second
+	// lavish is from how much memory beyond the usual on it is returned as if decoding lacked it: some uploads at their largest.
+	lavish = 96 << 20
 	// restInterval is how often it is returned while no image lacks it. Each time costs a collection, and later the time to get
 	// it from the kernel again.
 	restInterval = 10 * time.Second
@@ -66,7 +67,7 @@ func (h *goHeap) isDue(now time.Time, above int64, lacking bool) bool {
 	defer h.mu.Unlock()
 	interval := max(h.interval, reliefInterval)
 	switch {
-	case !lacking:
+	case !lacking && above < lavish:
 		interval = restInterval
 	case above-h.left >= reliefThreshold:
 		interval = reliefInterval

@@ -54,6 +54,8 @@ type decodeMemory struct {
 	above func() int64
 	// helpers returns how much the decode helpers have besides their images; nil for nothing.
 	helpers func() int64
+	// endHelpers ends those that have nothing to do; nil where there are none.
+	endHelpers func()
 
 	mu sync.Mutex
 	// ours is what this process has for decoding, and free what the control group has, when that was read.
@@ -141,6 +143,9 @@ func (m *decodeMemory) look(now time.Time) {
 	}
 	lacking := m.wanted > m.available()
 	m.wanted = 0
+	if lacking && m.endHelpers != nil {
+		m.endHelpers()
+	}
 	if above < reliefThreshold {
 		return
 	}
@@ -193,6 +198,6 @@ func newDecoder(c *config.Config, memory *decodeMemory, log *slog.Logger, metric
 	}
 	memory.mu.Lock()
 	defer memory.mu.Unlock()
-	memory.helpers = decoder.Overhead
+	memory.helpers, memory.endHelpers = decoder.Overhead, decoder.Relieve
 	return local, decoder, nil
 }

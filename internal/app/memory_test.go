@@ -117,6 +117,18 @@ func TestDecodeMemoryLeavesRoomForUploads(t *testing.T) {
 	testutil.Eventually(t, "what uploads had is there again", func() bool { return m.now(inUse, m.most) >= (400-36)*megabyte-64*megabyte })
 }
 
+// Helpers that have nothing to do end where an image lacks what they take, and only there.
+func TestDecodeMemoryEndsIdleHelpers(t *testing.T) {
+	helpers := int64(112 * megabyte)
+	m := &decodeMemory{most: 400 * megabyte, helpers: func() int64 { return helpers }, endHelpers: func() { helpers = 0 }}
+	for _, test := range []struct{ inUse, wanted, want int64 }{{0, 0, 288}, {100, 280, 288}, {0, 380, 288}, {0, 0, 400}} {
+		m.read = time.Time{}
+		if got := m.now(test.inUse*megabyte, test.wanted*megabyte); got != test.want*megabyte {
+			t.Errorf("with %d MB in use, %d wanted: %d MB, want %d", test.inUse, test.wanted, got/megabyte, test.want)
+		}
+	}
+}
+
 // Memory that many clients have in use is not collected once a second in vain; what is left of uploads is returned soon.
 func TestReliefThatReturnsLittleIsRare(t *testing.T) {
 	const inUse = 40 * megabyte
@@ -141,7 +153,7 @@ func TestReliefThatReturnsLittleIsRare(t *testing.T) {
 	if now = now.Add(time.Second); !h.isDue(now, inUse, true) {
 		t.Error("where the last time returned much, there may be more after a second")
 	}
-	if rest := now.Add(restInterval - 2*time.Second); h.isDue(rest, inUse+10*reliefThreshold, false) || !h.isDue(rest.Add(2*time.Second), inUse, false) {
+	if rest := now.Add(restInterval - 2*time.Second); h.isDue(rest, inUse+reliefThreshold, false) || !h.isDue(rest, lavish, false) || !h.isDue(rest.Add(2*time.Second), inUse, false) {
 		t.Error("where no image lacks it, memory is to be returned every ten seconds")
 	}
 }

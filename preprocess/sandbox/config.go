@@ -21,7 +21,7 @@ const (
 type Config struct {
 	// Isolation is IsolationAuto, IsolationRequire or IsolationOff.
 	Isolation string
-	// Timeout is how long decoding one image may take, in a helper. Decoding in this process
+	// Timeout is how long decoding one image may take, in a helper, which is killed shortly before. Decoding in this process
 	// cannot be stopped.
 	Timeout time.Duration
 	// Memory is how many bytes decoding may take for all images at a time. The caller of

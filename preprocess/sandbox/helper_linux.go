@@ -221,10 +221,14 @@ func (h *helper) limit(resource int, value, largest uint64) {
 	_ = unix.Prlimit(h.command.Process.Pid, resource, &unix.Rlimit{Cur: min(value, largest), Max: largest}, nil)
 }
 
+// answerShare is the part of the timeout, as its reciprocal, that is left to end the helper and to answer: the client is to
+// have its answer within the timeout.
+const answerShare = 50
+
 // decode has the helper fill the buffers. After an error, but for that of the image, the
 // helper has ended.
 func (h *helper) decode(timeout time.Duration, plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error) {
-	deadline := time.Now().Add(timeout)
+	deadline := time.Now().Add(timeout - timeout/answerShare)
 	targets := targetsOf(into)
 	starts, total := layout(targets)
 	h.sequence++

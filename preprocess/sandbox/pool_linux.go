@@ -19,8 +19,9 @@ const (
 	// maxWait is how long an image waits for a helper: there are as many as images are decoded
 	// at a time, so it waits while one is started.
 	maxWait = 5 * time.Second
-	// maxIdle is how long a helper that is not needed lives on.
-	maxIdle = 15 * time.Second
+	// maxIdle is how long a helper that is not needed lives on, minIdle how long where one of the other priority is needed, and
+	// shortIdle how long where an image needs its memory.
+	maxIdle, minIdle, shortIdle = 15 * time.Second, time.Second, 250 * time.Millisecond
 	// maxGarbage is how many bytes an image may leave for Go's collector in a helper: the
 	// memory limit of the next image would count them, as the collector returns no addresses.
 	maxGarbage = 16 << 20
@@ -34,6 +35,8 @@ type pool struct {
 	// size is how many helpers there may be, and keep how many stay while they have nothing
 	// to do.
 	size, keep int
+	// other is the pool of the other thread priority: what both have at a time is little more than either may have.
+	other *pool
 	// first is closed once the first helper is up, or could not be started.
 	first chan struct{}
 
@@ -55,11 +58,18 @@ type pool struct {
 }
 
 func newPool(options launch, config Config, log *slog.Logger, size, keep int) *pool {
-	p := &pool{options: options, log: log, timeout: config.Timeout, size: size, keep: keep, first: make(chan struct{}), alive: map[*helper]bool{}, begun: map[*helper]bool{}}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for range keep {
-		p.start()
+	return &pool{options: options, log: log, timeout: config.Timeout, size: size, keep: keep, first: make(chan struct{}), alive: map[*helper]bool{}, begun: map[*helper]bool{}}
+}
+
+// open starts the helpers that stay.
+func (p *pools) open() *pools {
+	p.usual.other, p.background.other = p.background, p.usual
+	for _, p := range []*pool{p.usual, p.background} {
+		p.mu.Lock()
+		for range p.keep {
+			p.start()
+		}
+		p.mu.Unlock()
 	}
 	return p
 }
@@ -77,6 +87,7 @@ func (p *pool) start() {
 // ends a helper with the thread that started it, so that none outlives this process.
 func (p *pool) live() {
 	runtime.LockOSThread()
+	p.other.giveWay(1, minIdle)
 	h, err := p.options.start(p.begin)
 	if !p.up(h, err) {
 		return
@@ -185,12 +196,24 @@ func (p *pool) dismissIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.shrink = nil
-	for len(p.idle) > p.keep && time.Since(p.idle[0].since) >= maxIdle {
-		p.idle[0].dismiss()
-		p.idle = p.idle[1:]
-	}
+	p.endIdle(p.size, maxIdle)
 	if len(p.idle) > p.keep && !p.closed {
 		p.shrink = time.AfterFunc(maxIdle, p.dismissIdle)
+	}
+}
+
+// giveWay ends up to so many helpers that have had nothing to do for that long, but for those that stay.
+func (p *pool) giveWay(most int, idle time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.endIdle(most, idle)
+}
+
+// endIdle is giveWay with the lock held.
+func (p *pool) endIdle(most int, idle time.Duration) {
+	for ; most > 0 && len(p.idle) > p.keep && time.Since(p.idle[0].since) >= idle; most-- {
+		p.idle[0].dismiss()
+		p.idle = p.idle[1:]
 	}
 }
 
@@ -346,10 +369,11 @@ func newHelpers(config Config, parts Parts) (helpers, error) {
 		return nil, errors.New("this program does not call sandbox.Main")
 	}
 	size := max(1, parts.Helpers)
-	return &pools{
+	p := &pools{
 		usual:      newPool(launch{settings: parts.Settings, timeout: startTimeout}, config, parts.Log, size, 1),
 		background: newPool(launch{settings: parts.Settings, background: true, timeout: startTimeout}, config, parts.Log, size, 0),
-	}, nil
+	}
+	return p.open(), nil
 }
 
 func (p *pools) decode(low bool, plan preprocess.Plan, encoded []byte, into []models.InputBuffer) (models.Filled, error) {
@@ -368,6 +392,12 @@ func (p *pools) ready(ctx context.Context) error {
 	p.usual.mu.Lock()
 	defer p.usual.mu.Unlock()
 	return p.usual.refusal()
+}
+
+func (p *pools) relieve() {
+	for _, p := range []*pool{p.usual, p.background} {
+		p.giveWay(p.size, shortIdle)
+	}
 }
 
 func (p *pools) states() (s states) {

@@ -50,6 +50,8 @@ type helpers interface {
 	// ready waits until the first helper is up, or cannot be started.
 	ready(ctx context.Context) error
 	states() states
+	// relieve ends those that have nothing to do, but for those that stay.
+	relieve()
 	close()
 }
 
@@ -222,17 +224,25 @@ func (p *Preprocessor) ended(end *death, image edgelens.ImageInfo, encoded []byt
 	return err
 }
 
-// helperMemory is what a helper takes of its own besides its image.
-const helperMemory = 18 << 20
+// freshHelper is what a helper takes of its own when it starts, and helperMemory what it may have after some images, besides
+// the present one.
+const freshHelper, helperMemory = 18 << 20, 28 << 20
 
-// Overhead returns how many bytes helpers take besides their images, beyond the one that
-// stays.
+// Overhead returns how many bytes helpers may take besides their images, beyond what the one takes that
+// stays when it starts.
 func (p *Preprocessor) Overhead() int64 {
 	if p.helpers == nil {
 		return 0
 	}
 	s := p.helpers.states()
-	return helperMemory * int64(max(0, s.idle+s.busy+s.starting-1))
+	return max(0, helperMemory*int64(s.idle+s.busy+s.starting)-freshHelper)
+}
+
+// Relieve ends helpers that have nothing to do, but for the one that stays: an image needs their memory.
+func (p *Preprocessor) Relieve() {
+	if p.helpers != nil {
+		p.helpers.relieve()
+	}
 }
 
 // Close ends the helpers, and closes the Preprocessor of this process. Calls of Tensors in

@@ -372,6 +372,42 @@ func TestIdleHelpersAreDismissed(t *testing.T) {
 	}
 }
 
+// A helper that is started for work in the background takes the place of one that has nothing to do.
+func TestIdleHelpersGiveWay(t *testing.T) {
+	f := newFixture(t, unchanged)
+	all := f.helpers.(*pools)
+	alive := func(p *pool) int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.alive)
+	}
+	slow := jpegOf(t, 1500, 1500)
+	var working sync.WaitGroup
+	testutil.Eventually(t, "several helpers", func() bool {
+		for range 3 {
+			working.Go(func() { _, _ = f.Tensors(slow, small(t)) })
+		}
+		working.Wait()
+		return f.metric(t, "edgelens_decode_helpers idle") > 1 && f.metric(t, "edgelens_decode_helpers starting") == 0
+	})
+	before := alive(all.usual)
+	all.usual.giveWay(1, minIdle)
+	if after := alive(all.usual); after != before {
+		t.Fatalf("%d of %d helpers are left although they had work just now", after, before)
+	}
+	all.usual.mu.Lock()
+	for h := range all.usual.alive {
+		h.since = h.since.Add(-minIdle)
+	}
+	all.usual.mu.Unlock()
+	background.Run(true, func() {
+		if _, err := f.Tensors(slow, small(t)); err != nil {
+			t.Error(err)
+		}
+	})
+	testutil.Eventually(t, "one of the usual helpers gave way", func() bool { return alive(all.usual) == before-1 && alive(all.background) == 1 })
+}
+
 // Work in the background is decoded at a low priority.
 func TestBackgroundHelpers(t *testing.T) {
 	f := newFixture(t, unchanged)

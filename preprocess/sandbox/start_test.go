@@ -58,7 +58,7 @@ func withHelpers(t *testing.T, options launch, isolation string, keep int) *fixt
 		t.Fatal(err)
 	}
 	f.config.Isolation = isolation
-	f.helpers = &pools{usual: newPool(options, config, f.log.Logger(), 2, keep), background: newPool(options, config, f.log.Logger(), 2, 0)}
+	f.helpers = (&pools{usual: newPool(options, config, f.log.Logger(), 2, keep), background: newPool(options, config, f.log.Logger(), 2, 0)}).open()
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
 			t.Error(err)

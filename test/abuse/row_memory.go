@@ -121,7 +121,11 @@ func (w *watched) measure(name string, attack func() string) wave {
 	}
 	w.memory.peak.Store(0)
 	one.Answers = attack()
-	one.Bytes = w.memory.peak.Load() - w.idle
+	peak := w.memory.peak.Load()
+	if now, err := proc.Memory(w.service.pid()); err == nil { // a wave may be over before its first sample
+		peak = max(peak, now)
+	}
+	one.Bytes = peak - w.idle
 	return one
 }
 
