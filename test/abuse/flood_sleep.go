@@ -33,9 +33,9 @@ func sleep(epoll int, events []unix.EpollEvent, wait time.Duration) (int, error)
 }
 
 // rest sleeps for that time, or until a signal, and like sleep hides that from Go's scheduler.
-func rest(time time.Duration) {
-	length := [2]int64{0, int64(time)} // less than a second
-	_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&length)), 0, 0, 0)
+func rest(length time.Duration) {
+	request := unix.NsecToTimespec(int64(length))
+	_, _, _ = unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&request)), 0, 0, 0)
 }
 
 // The time slices of a thread. One with short slices, which needs the processor for a moment only, is run soon after it
