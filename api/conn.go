@@ -50,8 +50,6 @@ type conn struct {
 	between bool
 	// renewed is when its deadline for reading was set last by renewDeadline.
 	renewed time.Time
-	// mayRead is true where the admission has let the request through that is being read.
-	mayRead bool
 
 	mu sync.Mutex
 	// changed is signaled when one of those below has changed.
@@ -62,6 +60,8 @@ type conn struct {
 	expired, closed bool
 	// cancel ends the request's context.
 	cancel context.CancelFunc
+	// arrived is to be called once the request was read, or has ended, that refuse has let through; nil without one.
+	arrived func()
 
 	// writing guards writes, and what is below.
 	writing sync.Mutex
@@ -143,7 +143,23 @@ func (c *conn) Read(p []byte) (int, error) {
 // known to the goroutine that reads: HTTP/2, over TLS, reads all the time on a goroutine of its own.
 func (c *conn) awaitRequest() {
 	if c.refuse != nil {
-		c.between, c.mayRead = true, false
+		c.between = true
+		c.endArrival()
+	}
+}
+
+// takeArrived hands over what is to be called once the present request was read, or has ended; nil for nothing.
+func (c *conn) takeArrived() (arrived func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	arrived, c.arrived = c.arrived, nil
+	return arrived
+}
+
+// endArrival notes the end of a request that was let through, but not passed to a handler that reads it.
+func (c *conn) endArrival() {
+	if arrived := c.takeArrived(); arrived != nil {
+		arrived()
 	}
 }
 
@@ -230,6 +246,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	c.set(func() { c.closed = true })
+	c.endArrival()
 	c.connections.remove(c)
 	return c.TCPConn.Close()
 }

@@ -38,7 +38,7 @@ func (s *Server) refusesEarly() bool {
 
 // refuseEarly refuses a request whose begin was received, and takes its body, where a flood is refused: for less than by way of
 // net/http, the router and the middleware, by an answer that is the same (docs/adr/0058-early-refusals.md). Everything
-// that is in doubt goes that way, and so does what may be read; c.mayRead is true then. An error ends the connection.
+// that is in doubt goes that way, and so does what may be read; c.arrived is set then. An error ends the connection.
 func (s *Server) refuseEarly(c *conn, received []byte) (refused bool, err error) {
 	head, ok := readPlainHead(received)
 	if !ok || s.draining.Load() || s.isStopping() {
@@ -48,9 +48,9 @@ func (s *Server) refuseEarly(c *conn, received []byte) (refused bool, err error)
 	if left < 0 || head.length >= maxSkipped || int64(head.length) > s.config.maxBodyBytes() || !s.hosts.allows(head.host) || !s.admits(c, head) {
 		return false, nil
 	}
-	refusal := s.admission.Refusal(0)
+	arrived, refusal := s.admission.Admit(0)
 	if refusal == nil {
-		c.mayRead = true
+		c.set(func() { c.arrived = arrived })
 	}
 	busy, ok := errors.AsType[*edgelens.Busy](refusal)
 	if !ok {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -171,11 +172,62 @@ func TestEarlyRefusalsInTurn(t *testing.T) {
 // everyOther refuses every other request, the first one, too.
 type everyOther struct{ calls atomic.Int64 }
 
-func (e *everyOther) Refusal(time.Duration) error {
+func (e *everyOther) Admit(time.Duration) (arrived func(), err error) {
 	if e.calls.Add(1)%2 == 1 {
-		return crowdedOut().err
+		return nil, crowdedOut().err
 	}
-	return nil
+	return func() {}, nil
+}
+
+// admitting lets everyone through, and counts whose end it does not know.
+type admitting struct{ admitted, underWay atomic.Int64 }
+
+func (a *admitting) Admit(time.Duration) (arrived func(), err error) {
+	a.admitted.Add(1)
+	a.underWay.Add(1)
+	return sync.OnceFunc(func() { a.underWay.Add(-1) }), nil
+}
+
+// The admission learns that a request has arrived before it is recognized, and that it has ended where it does not get that far.
+func TestAdmittedRequestsEnd(t *testing.T) {
+	admission := &admitting{}
+	s, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Admission = admission })
+	var tooLate atomic.Int64
+	s.recognizer.seen = func() { tooLate.Add(admission.underWay.Load()) }
+	plain := "Content-Type: image/jpeg\r\n"
+	body := strings.Repeat("x", 9000)
+	for name, test := range map[string]struct {
+		request             string
+		breaksOff, admitted bool
+	}{
+		"plain":              {post(plain, body), false, true},
+		"not plain":          {post(plain+"X-Other: 1\r\n", body), false, true},
+		"a form":             {post("Content-Type: multipart/form-data; boundary=b\r\n", "--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\n\r\nxxxx\r\n--b--\r\n"), false, true},
+		"an option is wrong": {strings.Replace(post(plain, body), "/api/recognize", "/api/recognize?top_k=x", 1), false, false},
+		"no image":           {post("Content-Type: text/plain\r\n", "hello"), false, true},
+		"another path":       {strings.Replace(post(plain, body), "/api/recognize", "/api/none", 1), false, false},
+		"broken off":         {post(plain, body)[:2000], true, true},
+		"not plain either":   {post(plain+"X-Other: 1\r\n", body)[:2000], true, true},
+		"a head alone":       {post(plain, body)[:20], true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dial(t, address)
+			c.send(test.request)
+			if test.breaksOff {
+				testutil.Eventually(t, "it is being read", func() bool { return !test.admitted || admission.underWay.Load() == 1 })
+				_ = c.Close()
+			} else {
+				c.answer("POST")
+			}
+			testutil.Eventually(t, "its end is known", func() bool { return admission.underWay.Load() == 0 })
+			if admitted := admission.admitted.Swap(0) == 1; admitted != test.admitted {
+				t.Errorf("admitted: %v, want %v", admitted, test.admitted)
+			}
+		})
+	}
+	if tooLate.Load() > 0 {
+		t.Error("requests counted as on their way while they were recognized")
+	}
 }
 
 // A body that takes its time is skipped in a few steps, and the small request behind it is noticed at once.

@@ -31,6 +31,8 @@ type exchange struct {
 	bodyRead bool
 	// upload is what is reserved for the body; nil without one.
 	upload *reservation
+	// arrived is to be called once the body was read, or the request has ended; nil for nothing.
+	arrived func()
 	// recognized is true once the request reached the Recognizer, which logs
 	// its own line.
 	recognized bool
@@ -58,6 +60,13 @@ func exchangeFrom(ctx context.Context) *exchange {
 		return e
 	}
 	return &exchange{} // outside the middleware, as in a test of one handler
+}
+
+// noteArrival notes that the body was read, or the request has ended.
+func (x *exchange) noteArrival() {
+	if x.arrived != nil {
+		x.arrived()
+	}
 }
 
 func requestIDFrom(ctx context.Context) string { return exchangeFrom(ctx).id }
@@ -203,10 +212,11 @@ func (s *Server) boundUploads(next echo.HandlerFunc) echo.HandlerFunc {
 		if total > limit {
 			return s.bodyTooLarge(c)
 		}
-		if err := s.refuseUnread(c); err != nil {
+		x := exchangeFrom(r.Context())
+		if x.arrived, err = s.admit(c); err != nil {
 			return err
 		}
-		x := exchangeFrom(r.Context())
+		defer x.noteArrival()
 		x.upload = s.budgetOf(c).open(total, length, func() { setReadDeadline(c.Response(), time.Now()) })
 		defer x.upload.end()
 		r.Body = http.MaxBytesReader(c.Response(), &pacedBody{ReadCloser: r.Body, server: s, exchange: x, response: c.Response(), upload: x.upload}, limit)
@@ -230,21 +240,27 @@ func (s *Server) budgetOf(c echo.Context) *budget {
 // answersAtOnce are the routes whose requests wait for their recognition.
 var answersAtOnce = map[string]bool{"/api/recognize": true, "/api/recognize_cached": true, "/api/similar": true}
 
-// refuseUnread refuses a request for a recognition that could not be answered in time
-// before its body is read.
-func (s *Server) refuseUnread(c echo.Context) error {
+// admit refuses a request for a recognition that could not be answered in time
+// before its body is read, or returns what is to be called once it was; nil for nothing.
+func (s *Server) admit(c echo.Context) (arrived func(), err error) {
 	if s.admission == nil || !answersAtOnce[route(c)] {
-		return nil
+		return nil, nil
+	}
+	if ours, ok := c.Request().Context().Value(connKey{}).(*conn); ok {
+		if arrived := ours.takeArrived(); arrived != nil {
+			return arrived, nil
+		}
 	}
 	prefer := readPreferences(c.Request().Header)
-	if ours, ok := c.Request().Context().Value(connKey{}).(*conn); prefer.async || ok && ours.mayRead {
-		return nil
+	if prefer.async {
+		return nil, nil
 	}
-	if err := s.admission.Refusal(prefer.wait); err != nil {
+	arrived, err = s.admission.Admit(prefer.wait)
+	if err != nil {
 		skipBody(c.Request())
-		return &refusal{reason: refusedAdmission, error: err}
+		return nil, &refusal{reason: refusedAdmission, error: err}
 	}
-	return nil
+	return arrived, nil
 }
 
 // maxSkipped is the length up to which net/http reads a body that no handler has read, so that

@@ -33,7 +33,10 @@ type refusing struct {
 	err   error
 }
 
-func (r *refusing) Refusal(time.Duration) error { r.calls.Add(1); return r.err }
+func (r *refusing) Admit(time.Duration) (arrived func(), err error) {
+	r.calls.Add(1)
+	return func() {}, r.err
+}
 
 // What could not be answered in time is refused before its body is read. The connection can be used again where the
 // body is small.

@@ -37,10 +37,10 @@ type Readiness interface {
 
 // Admission predicts whether a recognition could be answered in time.
 type Admission interface {
-	// Refusal returns the error of a request that would arrive now and whose client waits
-	// for that long, 0 if it gave no limit; nil where it may be read. It is called for every
-	// request for a recognition, and must be quick.
-	Refusal(wait time.Duration) error
+	// Admit returns the error of a request that would arrive now and whose client waits
+	// for that long, 0 if it gave no limit. Without one, it may be read, and arrived is called once it was, or has ended; further
+	// calls do nothing. Admit is called for every request for a recognition, and must be quick.
+	Admit(wait time.Duration) (arrived func(), err error)
 }
 
 // Parts are the dependencies of the server.

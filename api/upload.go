@@ -33,6 +33,7 @@ const howToSend = `send a multipart form with one file, or the image as the body
 // it. Many clients send a wrong Content-Type, so the content decides where it
 // is unambiguous, and the Content-Type elsewhere.
 func (s *Server) readUpload(r *http.Request, o *options) (upload, error) {
+	defer exchangeFrom(r.Context()).noteArrival()
 	u, err := s.readBody(r, o)
 	return u, bodyError(err)
 }

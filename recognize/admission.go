@@ -128,7 +128,6 @@ func (a *admission) enter(what kind, bytes int64, u urgency) *ticket {
 	defer a.mu.Unlock()
 	if u.priority == edgelens.PrioritySynchronous {
 		a.noteArrival()
-		a.crowd.arrived(a.now())
 	}
 	if a.isFull(u.priority) {
 		a.refuse(t, a.noteFull(u.priority))

@@ -3,6 +3,7 @@ package recognize
 import (
 	"container/list"
 	"fmt"
+	"sync"
 	"time"
 
 	"edgelens"
@@ -34,10 +35,12 @@ const (
 	// sparedWindows is for how many windows those may go on to wait who came before requests
 	// were refused: if it was a burst, nothing else arrives in them.
 	sparedWindows = 8
-	// lostAfter is after how many times as long as requests of a crowd take to arrive one counts no more
-	// as on its way, readTimeShare the weight of each in the average (1/8), and maxReadAhead times as many as there are
-	// slots may be on their way at most.
-	lostAfter, readTimeShare, maxReadAhead = 4, 8, 4
+	// readTimeStep and minReadTimeStep are by how much each request that has arrived sooner than usual lowers the usual time for
+	// that: by an eighth, and at least so much. One that took longer raises it by a slowShare of that, so that it is the time
+	// within which a quarter arrives. lostAfter is after how many times as long one of a crowd counts no more as on its way, and
+	// maxReadAhead times as many as there are slots may be on their way at most.
+	readTimeStep, minReadTimeStep      = 8, 100 * time.Microsecond
+	slowShare, lostAfter, maxReadAhead = 3, 4, 4
 	// slotIntervals is for how many intervals those wait for a slot who were let through.
 	slotIntervals = 3
 	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
@@ -78,9 +81,9 @@ type crowd struct {
 	counts   [calmWindows]int
 	flooded  int
 
-	// reads are when requests were let through that have not arrived since, the first one first, and readTime is the moving
-	// average of how long that takes.
-	reads    []time.Time
+	// reads are the requests that were let through and have not arrived since, the first one first, and readTime is how long
+	// that usually takes: a moving quartile, which does not depend on those that are slow or never arrive, not even where they are half of all.
+	reads    list.List // of time.Time
 	readTime time.Duration
 	// fullSince is when requests began to be refused because too many wait, without a pause
 	// since, and fullLast when the last one was.
@@ -93,12 +96,26 @@ type crowd struct {
 	shedding alarm
 }
 
-// refusal returns the refusal of a synchronous request that would arrive now, or nil. It
-// is for requests whose body was not read yet, and so refuses by prediction only what would
+// admit returns the refusal of a synchronous request that would arrive now, or else what to call once it was read, or has
+// ended. It is for requests whose body was not read yet, and so refuses by prediction only what would
 // clearly come too late: the image may be in the cache.
-func (a *admission) refusal(limit time.Duration) error {
+func (a *admission) admit(limit time.Duration) (arrived func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err := a.refusal(limit); err != nil {
+		return nil, err
+	}
+	read := a.crowd.reads.PushBack(a.now())
+	return sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.crowd.arrived(a.now(), read)
+	}), nil
+}
+
+// The rest must be called with the lock held.
+
+func (a *admission) refusal(limit time.Duration) error {
 	const class = edgelens.PrioritySynchronous
 	switch {
 	case a.crowded() && a.crowd.refusing:
@@ -120,8 +137,6 @@ func (a *admission) refusal(limit time.Duration) error {
 	}
 	return nil
 }
-
-// The rest must be called with the lock held.
 
 // interval is the expected time between two free slots.
 func (a *admission) interval() time.Duration {
@@ -151,7 +166,7 @@ func (a *admission) noteArrival() {
 		c.window = now
 	}
 	c.arrivals++
-	waiting := a.queues[edgelens.PrioritySynchronous].Len()
+	waiting := a.queues[edgelens.PrioritySynchronous].Len() + c.onTheWay(now, shortQueue)
 	isCrowd := c.flooded >= floodWindows || c.lately() >= floodFactor*windowIntervals*floodWindows && time.Duration(waiting)*a.interval() <= shortQueue
 	if !c.on && a.typical > 0 && waiting >= minCrowd && isCrowd {
 		c.on, c.began = true, now
@@ -189,7 +204,7 @@ func (a *admission) crowded() bool {
 	}
 	length := a.windowLength()
 	if a.now().Sub(c.began) > calmWindows*length && (since > calmWindows*length || float64(arrived) < calmFactor*windowIntervals*calmWindows) {
-		c.on, c.refusing, c.reads = false, false, nil
+		c.on, c.refusing = false, false
 	}
 	return c.on
 }
@@ -198,20 +213,15 @@ func (a *admission) crowded() bool {
 // have arrived. So none is read in vain, those that are answered do not wait, and no slot is idle. While those wait who
 // came before, one more waits, or else each free slot would be one of theirs.
 func (a *admission) mayRead() bool {
-	c, now := &a.crowd, a.now()
-	for len(c.reads) > 0 && now.Sub(c.reads[0]) >= lostAfter*max(c.readTime, a.interval()) {
-		c.arrived(now) // an image of the cache, or one whose client is slow
-	}
+	c := &a.crowd
+	reading := c.onTheWay(a.now(), max(lostAfter*c.readTime, a.interval()/2))
 	newcomers, untilNext := a.newcomers(), a.windowLength()/time.Duration(max(1, c.counts[0]))
-	allowed := a.freeSlots() + a.freeSoon(c.readTime+untilNext+a.interval()/2) // predictions are off by that much
+	ahead := c.readTime + untilNext
+	allowed := a.freeSlots() + min(a.freeSoon(ahead+a.interval()/2), 1+int(ahead/a.interval())) // predictions are off by half an interval
 	if a.queues[edgelens.PrioritySynchronous].Len() > newcomers {
 		allowed++
 	}
-	if newcomers+len(c.reads) >= allowed {
-		return false
-	}
-	c.reads = append(c.reads, now)
-	return true
+	return newcomers+reading < allowed
 }
 
 // freeSoon is how many slots are expected to become free within a time.
@@ -226,13 +236,22 @@ func (a *admission) freeSoon(within time.Duration) int {
 	return n
 }
 
-// arrived notes that the request that was let through first of those that are read has been read.
-func (c *crowd) arrived(now time.Time) {
-	if len(c.reads) == 0 {
-		return
+// onTheWay is how many requests were let through within that time and have not arrived since.
+func (c *crowd) onTheWay(now time.Time, within time.Duration) (n int) {
+	for e := c.reads.Back(); e != nil && now.Sub(e.Value.(time.Time)) < within; e = e.Prev() {
+		n++
 	}
-	c.readTime += (now.Sub(c.reads[0]) - c.readTime) / readTimeShare
-	c.reads = c.reads[1:]
+	return n
+}
+
+// arrived notes that a request that was let through has been read, or has ended.
+func (c *crowd) arrived(now time.Time, read *list.Element) {
+	step := max(c.readTime/readTimeStep, minReadTimeStep)
+	if took := now.Sub(c.reads.Remove(read).(time.Time)); took > c.readTime {
+		c.readTime = min(c.readTime+step/slowShare, took)
+	} else {
+		c.readTime = max(c.readTime-step, took)
+	}
 }
 
 // isFull reports whether no more may wait in a class. Jobs of the others are limited by

@@ -3,6 +3,7 @@ package recognize_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -50,18 +51,75 @@ func (b *bench) openLoop(t *testing.T, name string, rate int, during, arrival ti
 	var sent sync.WaitGroup
 	for i := range int(during.Seconds() * float64(rate)) {
 		time.Sleep(time.Second / time.Duration(rate))
-		if err := b.Refusal(0); err != nil {
+		arrived, err := b.Admit(0)
+		if err != nil {
 			all.note(err, 0)
 			continue
 		}
 		sent.Go(func() {
 			time.Sleep(arrival)
+			arrived()
 			got := <-b.start(t.Context(), image(fmt.Sprint(name, i)))
 			all.note(got.err, got.after)
 		})
 	}
 	sent.Wait()
 	return all
+}
+
+// Requests that need no slot, because their image is known or does not arrive, keep none from those that do.
+func TestFloodWithOthers(t *testing.T) {
+	const takes, slots, arrival, during = 20 * time.Millisecond, 2, 2 * time.Millisecond, 10
+	const capacity = slots * int(time.Second/takes)
+	for name, other := range map[string]func(t *testing.T, b *bench, arrived func()){
+		"known images": func(t *testing.T, b *bench, arrived func()) {
+			arrived()
+			<-b.start(t.Context(), image("known"))
+		},
+		"one image": func(t *testing.T, b *bench, arrived func()) {
+			arrived()
+			<-b.start(t.Context(), image(fmt.Sprint("new each second ", time.Now().Unix())))
+		},
+		"bodies that end early": func(_ *testing.T, _ *bench, arrived func()) { arrived() },
+		"bodies that take long": func(_ *testing.T, _ *bench, arrived func()) {
+			time.Sleep(5 * time.Second)
+			arrived()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(recognize.Config{Slots: slots, Timeout: 10 * time.Second}, 64, 128)
+				b.takes(takes)
+				b.must(t, image("known"))
+				b.openLoop(t, "at first", 10*capacity, time.Second, arrival)
+				random := rand.New(rand.NewPCG(1, 2))
+				all := &outcomes{}
+				var sent sync.WaitGroup
+				for i := range during * 20 * capacity {
+					time.Sleep(time.Second / time.Duration(20*capacity))
+					isOther := random.IntN(2) == 0
+					arrived, err := b.Admit(0)
+					if err != nil {
+						continue
+					}
+					sent.Go(func() {
+						time.Sleep(arrival)
+						if isOther {
+							other(t, b, arrived)
+							return
+						}
+						arrived()
+						got := <-b.start(t.Context(), image(fmt.Sprint(i)))
+						all.note(got.err, got.after)
+					})
+				}
+				sent.Wait()
+				if n := len(all.answered); n < capacity*during*3/4 {
+					t.Errorf("%d answered in %d s, want most of the %d that can be", n, during, capacity*during)
+				}
+			})
+		})
+	}
 }
 
 // Where ten times as many requests arrive as can be answered, the interpreters are never idle, those who are answered
@@ -139,8 +197,9 @@ func TestManyConnectionsAreServed(t *testing.T) {
 		for client := range 256 {
 			clients.Go(func() {
 				for n := 0; time.Now().Before(end); n++ {
-					err := b.Refusal(0)
+					arrived, err := b.Admit(0)
 					if err == nil {
+						arrived()
 						_, err = b.Recognize(t.Context(), image(fmt.Sprint(client, " ", n)))
 					}
 					got.note(err, 0)
@@ -180,7 +239,7 @@ func TestRefusalBeforeReading(t *testing.T) {
 					synctest.Wait()
 				}
 				var busy *edgelens.Busy
-				if err := b.Refusal(test.wait); errors.As(err, &busy) != test.refused {
+				if _, err := b.Admit(test.wait); errors.As(err, &busy) != test.refused {
 					t.Errorf("got %v, want it refused: %v", err, test.refused)
 				}
 				for _, done := range waiting {
@@ -191,7 +250,7 @@ func TestRefusalBeforeReading(t *testing.T) {
 	}
 	b := newBench(oneSlot(), 64, 128)
 	b.Stop(time.Now())
-	if err := b.Refusal(0); !errors.Is(err, edgelens.ErrStopping) {
+	if _, err := b.Admit(0); !errors.Is(err, edgelens.ErrStopping) {
 		t.Errorf("while stopping: %v", err)
 	}
 }
@@ -228,12 +287,16 @@ func BenchmarkRefusal(b *testing.B) {
 	for i := range 20 {
 		waiting = append(waiting, s.start(b.Context(), image(fmt.Sprint(i))))
 	}
-	for s.Refusal(100*time.Millisecond) == nil {
+	refused := func() bool {
+		_, err := s.Admit(100 * time.Millisecond)
+		return err != nil
+	}
+	for !refused() {
 		time.Sleep(time.Millisecond)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if s.Refusal(100*time.Millisecond) == nil {
+		if !refused() {
 			b.Fatal("not refused")
 		}
 	}

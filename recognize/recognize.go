@@ -124,23 +124,23 @@ func (s *Service) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 	return r, nil
 }
 
-// Refusal returns the error of a synchronous request that would arrive now and whose caller
-// waits for that long for its answer, 0 where it has no deadline; nil where the request may be
-// read and passed to Recognize. It costs little, so that a flood is refused before it is read. It
-// is an *edgelens.Busy, or wraps ErrStopping.
-func (s *Service) Refusal(wait time.Duration) error {
+// Admit returns the error of a synchronous request that would arrive now and whose caller
+// waits for that long for its answer, 0 where it has no deadline. It costs little, so that a flood is refused before it is
+// read. The error is an *edgelens.Busy, or wraps ErrStopping. Without one, the request may be read and passed to Recognize, and
+// arrived must be called once it was read, or has ended without that, from any goroutine; further calls do nothing.
+func (s *Service) Admit(wait time.Duration) (arrived func(), err error) {
 	s.mu.Lock()
 	stopped := s.stopped
 	s.mu.Unlock()
 	switch {
 	case stopped:
-		return fmt.Errorf("recognize: %w", edgelens.ErrStopping)
+		return nil, fmt.Errorf("recognize: %w", edgelens.ErrStopping)
 	case wait > s.config.Timeout:
-		return nil // it waits as a job does
+		return func() {}, nil // it waits as a job does
 	case wait == 0:
 		wait = s.giveUps.limit(s.config.maxWait())
 	}
-	return s.admission.refusal(wait)
+	return s.admission.admit(wait)
 }
 
 // Waiting returns how many recognitions wait for a slot.

@@ -112,8 +112,8 @@ func (c *Core) WarmUp(ctx context.Context) error {
 	return err
 }
 
-// Refusal implements api.Admission.
-func (c *Core) Refusal(wait time.Duration) error { return c.service.Refusal(wait) }
+// Admit implements api.Admission.
+func (c *Core) Admit(wait time.Duration) (arrived func(), err error) { return c.service.Admit(wait) }
 
 // Stop rejects new requests, and those that wait and could not be answered while the process stops. Close must follow.
 func (c *Core) Stop() { c.service.Stop(time.Now().Add(answerTimeout)) }
