@@ -53,7 +53,7 @@ type flooding struct {
 // flood sends requests when they are due, by up to so many clients with an address each, as load.Open does: a request
 // without a free client waits, and its latency counts from its due time. The client that was used longest ago sends the
 // next one, so that all connections are in use. A request is late by up to a tick, and by what the machine's other work delays
-// the thread, which has short time slices: Sent has both. Done is when the whole answer was read, up to a tick after it came. An answer in any other form than parseHead
+// the thread, which hurries: Sent has both. Done is when the whole answer was read, up to a tick after it came. An answer in any other form than parseHead
 // understands is an error in the samples. The request's parts are sent without copies, and must not change.
 // The error is ctx's, or of a system call.
 func flood(ctx context.Context, address string, clients int, timeout time.Duration, schedule []time.Duration, window time.Duration, request func() [][]byte) (*load.Result, error) {
@@ -75,8 +75,7 @@ func flood(ctx context.Context, address string, clients int, timeout time.Durati
 	defer f.interruptAfter(ctx)()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	setSlice(shortSlice)
-	defer setSlice(usualSlice)
+	defer hurry()()
 	places := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(places + 1) // sleep keeps one
 	defer runtime.GOMAXPROCS(places)
