@@ -53,7 +53,8 @@ type flooding struct {
 // flood sends requests when they are due, by up to so many clients with an address each, as load.Open does: a request
 // without a free client waits, and its latency counts from its due time. The client that was used longest ago sends the
 // next one, so that all connections are in use. A request is late by up to a tick, and by what the machine's other work delays
-// the thread, which hurries: Sent has both. Done is when the whole answer was read, up to a tick after it came. An answer in any other form than parseHead
+// the thread, which hurries: Sent has both. Done is when the kernel has received the last of the answer: it is read
+// up to a tick later. An answer in any other form than parseHead
 // understands is an error in the samples. The request's parts are sent without copies, and must not change.
 // The error is ctx's, or of a system call.
 func flood(ctx context.Context, address string, clients int, timeout time.Duration, schedule []time.Duration, window time.Duration, request func() [][]byte) (*load.Result, error) {
@@ -272,10 +273,14 @@ func (f *flooding) receive(v *visitor) {
 // answered stores the sample of an answer. The rest of the request may still be sent for a while.
 func (f *flooding) answered(v *visitor, status int) {
 	v.answered = true
+	done := f.now()
+	if !v.arrived.IsZero() { // which the clock of the samples may have been set against
+		done = min(done, max(v.sent, v.arrived.Sub(f.begin.Round(0))))
+	}
 	if status == 200 {
-		f.sample(v, load.Good)
+		f.sample(v, load.Good, done)
 	} else {
-		f.sample(v, strconv.Itoa(status))
+		f.sample(v, strconv.Itoa(status), done)
 	}
 	if len(v.unsent) > 0 {
 		f.rests.add(v, f.now()+writeGrace)
@@ -284,13 +289,13 @@ func (f *flooding) answered(v *visitor, status int) {
 
 // fail stores the sample of an error, and closes the connection.
 func (f *flooding) fail(v *visitor, err error) {
-	f.sample(v, class(err))
+	f.sample(v, class(err), f.now())
 	v.close()
 	f.release(v)
 }
 
-func (f *flooding) sample(v *visitor, status string) {
-	f.samples = append(f.samples, load.Sample{Worker: v.number, Due: v.due, Sent: v.sent, Done: f.now(), Status: status})
+func (f *flooding) sample(v *visitor, status string, done time.Duration) {
+	f.samples = append(f.samples, load.Sample{Worker: v.number, Due: v.due, Sent: v.sent, Done: done, Status: status})
 }
 
 // release frees a visitor for the next request.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,8 @@ type visitor struct {
 	// keep whether the server keeps the connection.
 	received       []byte
 	answered, keep bool
+	// arrived is when the kernel has received what was read last; the zero time where that is unknown.
+	arrived time.Time
 }
 
 // prepare begins an exchange.
@@ -54,6 +57,7 @@ func (v *visitor) open(epoll int, to netip.AddrPort) error {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer),
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 		unix.Bind(fd, &unix.SockaddrInet4{Addr: v.from.As4()}),
 		unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{
 			Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(v.number)}),
@@ -102,10 +106,12 @@ func (v *visitor) write() {
 // errNothing: the connection has nothing to read now.
 var errNothing = errors.New("nothing to read")
 
-// read reads into the buffer. Errors: errNothing, errStale for the end or a failure of the connection.
+// read reads into the buffer, and notes when that has arrived. Errors: errNothing, errStale for the end or a failure of the connection.
 func (v *visitor) read(buffer []byte) (int, error) {
 	for {
-		n, err := unix.Read(v.fd, buffer)
+		var control [64]byte
+		n, controls, _, _, err := unix.Recvmsg(v.fd, buffer, control[:], 0)
+		v.arrived = arrival(control[:max(0, controls)])
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
@@ -116,4 +122,21 @@ func (v *visitor) read(buffer []byte) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// arrival is the time in the control messages of what was read (SCM_TIMESTAMPNS, socket(7)); the zero time without one.
+func arrival(control []byte) time.Time {
+	for len(control) > 0 {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
+			return time.Time{}
+		}
+		var at unix.Timespec
+		if header.Level == unix.SOL_SOCKET && header.Type == unix.SCM_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(at)) {
+			copy((*[unsafe.Sizeof(at)]byte)(unsafe.Pointer(&at))[:], data)
+			return time.Unix(at.Unix())
+		}
+		control = rest
+	}
+	return time.Time{}
 }
