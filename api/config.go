@@ -55,7 +55,7 @@ type Config struct {
 // 20 MiB, 192 MiB of them at a time, on 256 connections of an address.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 128 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20, ClientAuth: ClientAuthOptional,
+		Listen: "127.0.0.1:8080", MaxImageBytes: 20 << 20, MaxUploadBytes: 96 << 20, ReadTimeout: 60 * time.Second, MaxConnectionsPerAddress: 256, RateBurst: 20, ClientAuth: ClientAuthOptional,
 	}
 }
 
