@@ -115,6 +115,7 @@ func (a *admission) admit(limit time.Duration) (arrived func(), err error) {
 
 // The rest must be called with the lock held.
 
+// refusal is the error of admit, nil where a request may be read.
 func (a *admission) refusal(limit time.Duration) error {
 	const class = edgelens.PrioritySynchronous
 	switch {

@@ -274,7 +274,7 @@ func (f *flooding) receive(v *visitor) {
 func (f *flooding) answered(v *visitor, status int) {
 	v.answered = true
 	done := f.now()
-	if !v.arrived.IsZero() { // which the clock of the samples may have been set against
+	if !v.arrived.IsZero() { // by the system's clock, which may have been set meanwhile
 		done = min(done, max(v.sent, v.arrived.Sub(f.begin.Round(0))))
 	}
 	if status == 200 {

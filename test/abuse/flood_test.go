@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -18,6 +19,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"edgelens/benchmarks/load"
 	"edgelens/internal/testutil"
@@ -360,6 +363,47 @@ func descriptors(t *testing.T) (names []string) {
 		names = append(names, entry.Name())
 	}
 	return names
+}
+
+// When an answer has arrived is the kernel's word, however late it is read.
+func TestVisitorNotesArrival(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(epoll)
+	v := visitor{from: netip.MustParseAddr("127.0.0.1"), fd: -1}
+	defer v.close()
+	if err := v.open(epoll, netip.MustParseAddrPort(listener.Addr().String())); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var before, written time.Time
+	testutil.Eventually(t, "the kernel notes times, as it does a moment after the first connection that wants them", func() bool {
+		before = time.Now()
+		if _, err := io.WriteString(conn, emptyAnswer); err != nil {
+			t.Fatal(err)
+		}
+		written = time.Now()              // over loopback, it has arrived then
+		time.Sleep(20 * time.Millisecond) // the delay that must not count
+		if n, err := v.read(make([]byte, 1000)); err != nil || n != len(emptyAnswer) {
+			t.Fatal(n, err)
+		}
+		return !v.arrived.IsZero()
+	})
+	const tolerated = 5 * time.Millisecond // of the two clocks
+	if v.arrived.Before(before.Add(-tolerated)) || v.arrived.After(written.Add(tolerated)) {
+		t.Errorf("arrived at %v, want between %v and %v", v.arrived, before, written)
+	}
 }
 
 func TestParseHead(t *testing.T) {

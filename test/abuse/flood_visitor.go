@@ -34,7 +34,8 @@ type visitor struct {
 	// keep whether the server keeps the connection.
 	received       []byte
 	answered, keep bool
-	// arrived is when the kernel has received what was read last; the zero time where that is unknown.
+	// arrived is when the kernel has received what was read last; the zero time where that is unknown, as
+	// it is until a moment after the first connection.
 	arrived time.Time
 }
 
