@@ -94,6 +94,18 @@ func (c connection) answer(method string) (*http.Response, string) {
 	return response, string(body)
 }
 
+// recognizes sends a request, and returns once it has reached the recognizer.
+func (c connection) recognizes(g gate) {
+	c.t.Helper()
+	c.send(recognizeByHand)
+	select {
+	case <-g.entered:
+	case <-time.After(10 * time.Second):
+		response, body := c.answer("POST")
+		c.t.Fatalf("the request did not reach the recognizer: got %v %s", response, body)
+	}
+}
+
 // final is answer without interim responses.
 func (c connection) final(method string) (*http.Response, string) {
 	c.t.Helper()
@@ -171,8 +183,7 @@ func TestHalfClosedClientGetsResponse(t *testing.T) {
 	g := newGate()
 	_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 	c := dial(t, address)
-	c.send(recognizeByHand)
-	<-g.entered
+	c.recognizes(g)
 	if err := c.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +205,7 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 		g := newGate()
 		_, address := serveBy(t, (*api.Server).ServeWithShortGrace, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 		c := dial(t, address)
-		c.send(recognizeByHand)
-		<-g.entered
+		c.recognizes(g)
 		if err := c.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
@@ -210,8 +220,7 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 		canceled := make(chan time.Time, 1)
 		_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = noting{g, canceled} })
 		c := dial(t, address)
-		c.send(recognizeByHand)
-		<-g.entered
+		c.recognizes(g)
 		begin := time.Now()
 		if err := c.TCPConn.Close(); err != nil {
 			t.Fatal(err)
@@ -225,8 +234,7 @@ func TestDisconnectedClientStopsWork(t *testing.T) {
 		g := newGate()
 		_, address := serve(t, func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 		c := dial(t, address)
-		c.send(recognizeByHand)
-		<-g.entered
+		c.recognizes(g)
 		if err := errors.Join(c.SetLinger(0), c.TCPConn.Close()); err != nil {
 			t.Fatal(err)
 		}

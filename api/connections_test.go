@@ -22,11 +22,19 @@ func withConnections(n int) func(*api.Server, net.Listener) error {
 	}
 }
 
+// awaitIdle waits until a number of connections have no request. The service notes that after the response was sent.
+func awaitIdle(t *testing.T, s *server, want float64) {
+	t.Helper()
+	testutil.Eventually(t, "idle connections", func() bool {
+		return testutil.Metrics(t, s.metrics)["edgelens_http_connections idle"] == want
+	})
+}
+
 // A full table of connections closes the one that is idle for the longest time; where none is, a client
 // is told.
 func TestConnectionLimit(t *testing.T) {
 	g := newGate()
-	_, address := serveBy(t, withConnections(0), func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
+	s, address := serveBy(t, withConnections(0), func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 	const limit = 16 // for this machine alone
 	var all []connection
 	for range limit {
@@ -35,10 +43,10 @@ func TestConnectionLimit(t *testing.T) {
 		c.answer("GET")
 		all = append(all, c)
 	}
+	awaitIdle(t, s, limit)
 	for range limit {
 		c := dial(t, address)
-		c.send(recognizeByHand)
-		<-g.entered
+		c.recognizes(g)
 		all = append(all, c)
 	}
 	for _, c := range all[:limit] {
@@ -55,6 +63,7 @@ func TestConnectionLimit(t *testing.T) {
 			t.Errorf("got %v %s", response, body)
 		}
 	}
+	awaitIdle(t, s, limit)
 	again := dial(t, address)
 	again.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	if response, _ := again.answer("GET"); response.StatusCode != 200 {
@@ -85,8 +94,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	outside := net.JoinHostPort(own, port)
 	first, second := dial(t, outside), dial(t, outside)
 	for _, c := range []connection{first, second} {
-		c.send(recognizeByHand)
-		<-g.entered
+		c.recognizes(g)
 	}
 	if status := get(dial(t, outside)); status != 503 {
 		t.Errorf("a third: %d, want it refused while both others have a request", status)
@@ -100,6 +108,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 			t.Errorf("got %d", status)
 		}
 	}
+	awaitIdle(t, s, 3+2)
 	if status := get(dial(t, outside)); status != 200 {
 		t.Errorf("instead of one that is idle: %d", status)
 	}

@@ -112,8 +112,7 @@ func TestGraceEndsWithBody(t *testing.T) {
 	g := newGate()
 	_, address := serveBy(t, withGrace(100*time.Millisecond), func(_ *api.Config, p *api.Parts) { p.Recognizer = g })
 	c := dial(t, address)
-	c.send(recognizeByHand)
-	<-g.entered
+	c.recognizes(g)
 	time.Sleep(300 * time.Millisecond) // beyond the grace
 	close(g.open)
 	if response, body := c.answer("POST"); response.StatusCode != 200 {
