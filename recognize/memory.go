@@ -9,8 +9,12 @@ import (
 // known from its header; it is taken before the image is decoded, and given back after that.
 //
 // Small images pass a large one that waits, but do not delay it: they take what it leaves
-// over. So it gets its memory once those that were decoded when it came are done. It belongs
-// to an admission, whose lock guards it. The zero value has no bound.
+// over. So it gets its memory once those that were decoded when it came are done.
+//
+// Heavy images leave room for some ordinary ones, which have it even where there is less memory
+// than when the heavy ones began, for example because uploads have it: they wait for no heavy image.
+//
+// It belongs to an admission, whose lock guards it. The zero value has no bound.
 type memoryBudget struct {
 	// total returns how many bytes there are at the moment, those in use included; nil for
 	// no bound. It gets what would have been in use with the largest image for which there was not enough since it
@@ -18,6 +22,8 @@ type memoryBudget struct {
 	total func(inUse, wanted int64) int64
 
 	inUse, wanted int64
+	// light is the part of inUse that images have which are not heavy.
+	light int64
 	// first is the ticket that waits for memory and comes next, and passing how many of the
 	// bytes in use were taken since it waits.
 	first   *ticket
@@ -28,12 +34,40 @@ type memoryBudget struct {
 // processes have the memory.
 const memoryRecheck = 100 * time.Millisecond
 
+// lightRoom is how much of the memory heavy images leave to others, in bytes: enough for five of 720p.
+func lightRoom(total int64) int64 { return min(16<<20, total/8) }
+
+// need is how much memory a ticket needs, with what it leaves to others.
+func need(t *ticket, total int64) int64 {
+	if t.heavy {
+		return t.bytes + lightRoom(total)
+	}
+	return t.bytes
+}
+
+// would is how much would be in use with a ticket, and what it leaves to others.
+func (b *memoryBudget) would(t *ticket, total int64) int64 {
+	if t.heavy {
+		return b.inUse + t.bytes + max(0, lightRoom(total)-b.light)
+	}
+	return b.inUse + t.bytes
+}
+
 // fits reports whether there is memory for a ticket now.
 func (b *memoryBudget) fits(t *ticket, total int64) bool {
-	if b.inUse+t.bytes > total {
+	if b.hasRoomBesideHeavy(t, total) {
+		return true
+	}
+	if b.would(t, total) > total {
 		return false
 	}
-	return b.first == nil || b.first == t || b.first.bytes > total || b.passing+t.bytes+b.first.bytes <= total
+	return b.first == nil || b.first == t || need(b.first, total) > total || b.passing+t.bytes+need(b.first, total) <= total
+}
+
+// hasRoomBesideHeavy reports whether a ticket fits into what heavy images leave, which they have or wait for.
+func (b *memoryBudget) hasRoomBesideHeavy(t *ticket, total int64) bool {
+	beside := b.inUse > b.light || b.first != nil && b.first.heavy
+	return !t.heavy && beside && b.inUse-b.light <= total && b.light+t.bytes <= lightRoom(total)
 }
 
 // next returns the first ticket of a queue for which there is memory, or the newest; nil if there is none.
@@ -57,8 +91,8 @@ func (b *memoryBudget) next(queue *list.List, newest bool, pass func(*ticket) bo
 		if b.total == nil || b.fits(t, total) {
 			return t, passed
 		}
-		b.wanted = max(b.wanted, b.inUse+t.bytes)
-		if b.first == nil && t.bytes <= total {
+		b.wanted = max(b.wanted, b.would(t, total))
+		if b.first == nil && need(t, total) <= total {
 			b.first, b.passing = t, 0
 		}
 	}
@@ -76,6 +110,9 @@ func (b *memoryBudget) ask() int64 {
 func (b *memoryBudget) take(t *ticket) {
 	b.leave(t)
 	b.inUse += t.bytes
+	if !t.heavy {
+		b.light += t.bytes
+	}
 	t.holds = true
 	if t.passes = b.first; t.passes != nil {
 		b.passing += t.bytes
@@ -89,6 +126,9 @@ func (b *memoryBudget) give(t *ticket) bool {
 	}
 	t.holds = false
 	b.inUse -= t.bytes
+	if !t.heavy {
+		b.light -= t.bytes
+	}
 	if b.first != nil && t.passes == b.first {
 		b.passing -= t.bytes
 	}

@@ -59,6 +59,15 @@ func newBudgeted(slots int, total int64) *budgeted {
 	return b
 }
 
+// unlimited lets each image have as much memory as its number says.
+func (b *budgeted) unlimited() *budgeted {
+	b.preprocessor.memory = func(encoded []byte) (bytes int64, err error) {
+		_, err = fmt.Sscan(string(encoded), &bytes)
+		return bytes, err
+	}
+	return b
+}
+
 // after starts a recognition of each image when the one before waits, and returns in which second
 // each was answered.
 func (b *budgeted) after(t *testing.T, images ...string) string {
@@ -115,6 +124,68 @@ func TestDecodeMemory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Ordinary images do not wait for a heavy one, also where the memory becomes less while it is decoded; but no more of them
+// than fit into what it leaves.
+func TestHeavyImagesLeaveMemory(t *testing.T) {
+	const mb = 1 << 20
+	for name, test := range map[string]struct {
+		total, later int64
+		megabytes    []int
+		want         string
+	}{
+		"it fits":                            {300, 300, []int{250, 3, 3}, "1 1 1"},
+		"the memory becomes less":            {300, 250, []int{250, 3, 3}, "1 1 1"},
+		"and less than it has":               {300, 200, []int{250, 3}, "1 2"},
+		"five fit, and two wait":             {300, 252, []int{250, 3, 3, 3, 3, 3, 3, 3}, "1 1 1 1 1 1 2 2"},
+		"a photograph waits":                 {300, 252, []int{250, 30, 3}, "1 2 1"},
+		"two heavy ones leave what one does": {300, 300, []int{142, 142, 142, 3}, "1 1 2 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBudgeted(8, test.total*mb).unlimited()
+				var done []<-chan answer
+				for n, size := range test.megabytes {
+					done = append(done, b.start(t.Context(), image(fmt.Sprint(size*mb, " ", n))))
+					synctest.Wait()
+					b.total.Store(test.later * mb)
+				}
+				var seconds []string
+				for _, d := range done {
+					a := <-d
+					if a.err != nil {
+						t.Error(a.err)
+					}
+					seconds = append(seconds, fmt.Sprint(int(a.after.Round(time.Second)/time.Second)))
+				}
+				if got := strings.Join(seconds, " "); got != test.want {
+					t.Errorf("answered after %s seconds, want %s", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A heavy image that would leave too little waits until there is more, and ordinary ones go on.
+func TestHeavyImageWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgeted(8, 300<<20).unlimited()
+		heavy := b.start(t.Context(), image(fmt.Sprint(290<<20)))
+		synctest.Wait()
+		for n := range 3 {
+			if a := <-b.start(t.Context(), image(fmt.Sprint(3<<20, " ", n))); a.err != nil || a.after != time.Second {
+				t.Errorf("an ordinary image: %v after %v", a.err, a.after)
+			}
+		}
+		if wanted, least := b.wanted.Load(), int64(300<<20); wanted <= least {
+			t.Errorf("%d bytes were wanted in vain, want more than %d", wanted, least)
+		}
+		b.total.Store(310 << 20)
+		if a := <-heavy; a.err != nil || a.after < 4*time.Second || a.after > 5*time.Second {
+			t.Errorf("the heavy one: %v after %v", a.err, a.after)
+		}
+	})
 }
 
 // An image that can never be decoded is refused at once, whatever waits.
