@@ -2,7 +2,13 @@
 
 package background
 
-// onLowPriorityThread runs f: a priority is that of the whole process here.
+// Yield does nothing: a priority is that of the whole process here.
+func Yield() error { return nil }
+
+// YieldToAll does nothing.
+func YieldToAll() error { return nil }
+
+// onLowPriorityThread runs f.
 func onLowPriorityThread(f func()) { f() }
 
 func onLowPriority() bool { return false }

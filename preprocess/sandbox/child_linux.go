@@ -96,11 +96,11 @@ func child() int {
 
 // prepare makes the preprocessor, and has each decoder do what it does the first time.
 func prepare(intro introduction) (*preprocess.Preprocessor, error) {
-	const niceValue = 10 // as that of work in the background in the parent
+	makeWay := background.Yield // as the parent's executors, of which one waits for this
 	if intro.Background {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceValue) // else it runs at the usual one
+		makeWay = background.YieldToAll
 	}
-	_ = background.Yield()                                          // as the parent's executors, of which one waits for this
+	_ = makeWay()                                                   // else it runs at the usual priority
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // optional: the kernel's first choice if memory runs out
 	if err := closeInherited(); err != nil {
 		return nil, err
