@@ -1,6 +1,7 @@
 package background
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -29,15 +30,30 @@ func Yield() error { return reschedule(yielding, yieldingSlice) }
 // YieldToAll is Yield for work that no client waits for: its thread makes way for those that yield, too.
 func YieldToAll() error { return reschedule(low, lowSlice) }
 
+// reschedule sets both on their own: where a sandbox refuses sched_setattr, the nice value stays.
 func reschedule(nicer int, slice time.Duration) error {
+	return errors.Join(raiseNice(min(usual+nicer, maxNice)), lengthenSlices(slice))
+}
+
+func raiseNice(value int) error {
+	if nice() >= value {
+		return nil
+	}
+	// On Linux the nice value belongs to the thread, and 0 is the calling one (setpriority(2)).
+	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, value); err != nil {
+		return fmt.Errorf("raise the nice value of the thread: %w", err)
+	}
+	return nil
+}
+
+func lengthenSlices(slice time.Duration) error {
 	attributes, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
 		return fmt.Errorf("read the scheduling of the thread: %w", err)
 	}
-	attributes.Nice = max(attributes.Nice, int32(min(usual+nicer, maxNice)))
 	attributes.Runtime = max(attributes.Runtime, uint64(slice))
 	if err := unix.SchedSetAttr(0, attributes, 0); err != nil {
-		return fmt.Errorf("let the thread make way for others: %w", err)
+		return fmt.Errorf("give the thread long time slices: %w", err)
 	}
 	return nil
 }
