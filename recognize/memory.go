@@ -45,12 +45,13 @@ func need(t *ticket, total int64) int64 {
 	return t.bytes
 }
 
-// would is how much would be in use with a ticket, and what it leaves to others.
-func (b *memoryBudget) would(t *ticket, total int64) int64 {
+// inUseWith is how much would be in use with a ticket, and with what it leaves to others, of which they may have some already.
+func (b *memoryBudget) inUseWith(t *ticket, total int64) int64 {
+	inUse := b.inUse + need(t, total)
 	if t.heavy {
-		return b.inUse + t.bytes + max(0, lightRoom(total)-b.light)
+		inUse -= min(b.light, lightRoom(total))
 	}
-	return b.inUse + t.bytes
+	return inUse
 }
 
 // fits reports whether there is memory for a ticket now.
@@ -58,7 +59,7 @@ func (b *memoryBudget) fits(t *ticket, total int64) bool {
 	if b.hasRoomBesideHeavy(t, total) {
 		return true
 	}
-	if b.would(t, total) > total {
+	if b.inUseWith(t, total) > total {
 		return false
 	}
 	return b.first == nil || b.first == t || need(b.first, total) > total || b.passing+t.bytes+need(b.first, total) <= total
@@ -91,7 +92,7 @@ func (b *memoryBudget) next(queue *list.List, newest bool, pass func(*ticket) bo
 		if b.total == nil || b.fits(t, total) {
 			return t, passed
 		}
-		b.wanted = max(b.wanted, b.would(t, total))
+		b.wanted = max(b.wanted, b.inUseWith(t, total))
 		if b.first == nil && need(t, total) <= total {
 			b.first, b.passing = t, 0
 		}
