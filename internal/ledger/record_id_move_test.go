@@ -20,7 +20,7 @@ func leaveFormerIDs(t *testing.T, dir string, n int, at time.Time) {
 	tx, err := old.BeginTx(t.Context(), nil)
 	must(t, err)
 	for i := range n {
-		_, err := tx.ExecContext(t.Context(), `INSERT INTO seen (id, at) VALUES (?, ?)`, reception("door", i+1).Record.ID, at.Add(time.Duration(i)).UnixMicro())
+		_, err := tx.ExecContext(t.Context(), `INSERT INTO seen (id, at) VALUES (?, ?)`, reception("door", i+1).Record.ID, at.Add(time.Duration(i)*time.Microsecond).UnixMicro())
 		must(t, err)
 	}
 	must(t, tx.Commit())
@@ -71,7 +71,8 @@ func TestLimitOfIDsWhileTheyMove(t *testing.T) {
 	config.RememberMax, config.MaxBytes = 1000, 1<<20
 	dir, now := t.TempDir(), time.Now()
 	leaveFormerIDs(t, dir, 1500, now)
-	l := open(t, dir, config, steady(func() time.Time { return now }))
+	c := &machine{wall: now} // which the move reads, too
+	l := open(t, dir, config, clock(c.read))
 	_, err := l.Sweep(t.Context(), now)
 	must(t, err)
 	receive(t, l, reception("gate", 1))
@@ -80,8 +81,8 @@ func TestLimitOfIDsWhileTheyMove(t *testing.T) {
 		must(t, err)
 		return left == 0
 	})
-	now = now.Add(config.MinAge + time.Minute)
-	_, err = l.Sweep(t.Context(), now)
+	c.pass(config.MinAge + time.Minute)
+	_, err = l.Sweep(t.Context(), c.read().Wall)
 	must(t, err)
 	equal(t, "removed", l.RemovedForSpace()["ids"], int64(501))
 	_, existing, err := l.Records.Receive(t.Context(), reception("door", 1500))
@@ -96,14 +97,15 @@ func TestLimitOfIDsWhileTheyMove(t *testing.T) {
 func TestRepeatedImageOfFormerID(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	leaveFormerIDs(t, dir, 1, now.Add(-time.Hour))
-	l := open(t, dir, quiet(), steady(func() time.Time { return now }))
+	c := &machine{wall: now} // which the move reads, too
+	l := openWith(t, dir, c)
 	repeat := func() bool {
 		_, existing, err := l.Records.Receive(t.Context(), reception("door", 1, func(r *edgelens.Reception) { r.RepeatsAfter = time.Minute }))
 		must(t, err)
 		return existing
 	}
 	equal(t, "an hour later", repeat(), false)
-	now = now.Add(time.Second)
+	c.pass(time.Second)
 	equal(t, "at once", repeat(), true)
 }
 

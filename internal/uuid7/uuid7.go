@@ -65,7 +65,8 @@ func Time(id string) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	var raw [16]byte
-	if _, err := hex.Decode(raw[:], []byte(strings.ReplaceAll(id, "-", ""))); err != nil || strings.ToLower(id) != id {
+	digits := id[:8] + id[9:13] + id[14:18] + id[19:23] + id[24:]
+	if _, err := hex.Decode(raw[:], []byte(digits)); err != nil || strings.ToLower(id) != id {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:8]) >> 16)).UTC(), true

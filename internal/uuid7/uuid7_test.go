@@ -88,6 +88,8 @@ func TestTime(t *testing.T) {
 		"01935c00-0000-7abc-8def-0123456789ag": false,
 		"01935c000-000-7abc-8def-0123456789ab": false,
 		"01935c00-0000-7abc-8def-01234567-9ab": false,
+		"01935c00-0000-7abc-8def---0123456789": false,
+		"01935c00-0000-7abc-8def-0123---45678": false, // 13 bytes
 		"../../../../../7abc-8def-01234567890": false,
 	} {
 		at, is := uuid7.Time(text)
