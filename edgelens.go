@@ -12,9 +12,10 @@ import "context"
 // A Recognizer classifies images.
 //
 // Implementations are safe for concurrent use. The caller may reuse the Request
-// once Recognize has returned, and owns the Result. The bytes of Image must never
-// change: if ctx ended first, they may be read for a while after the return. The
-// error, if any, wraps one of this package's sentinels.
+// once Recognize has returned, and owns the Result. After a return with an error,
+// the bytes of Image must never change: they may be read for a while. Without one
+// they are the caller's again, and an implementation that needs them later has
+// copied them. The error, if any, wraps one of this package's sentinels.
 type Recognizer interface {
 	Recognize(ctx context.Context, req *Request) (*Result, error)
 }

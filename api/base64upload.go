@@ -25,12 +25,13 @@ type base64Upload struct {
 	// its buffer may become.
 	length, most int64
 	limit        int64
+	buffers      *bodyBuffers
 }
 
 // newBase64 returns a decoder of base64 of which the text begins at that offset of the body.
 func (u *uploadReader) newBase64(at int64) *base64Upload {
 	spare := int64(u.pieceSize()) + growth // what a piece decodes to fits behind the image
-	b := &base64Upload{decoder: base64image.NewDecoder(u.limit), hash: sha256.New(), length: -1, most: u.limit + spare, limit: u.limit}
+	b := &base64Upload{decoder: base64image.NewDecoder(u.limit), hash: sha256.New(), length: -1, most: u.limit + spare, limit: u.limit, buffers: u.buffers}
 	if u.expected > at {
 		b.length = min((u.expected-at)/4*3, u.limit) + spare
 		b.most = b.length
@@ -55,6 +56,7 @@ func (b *base64Upload) write(piece []byte) {
 	before := len(b.image)
 	image, ok := b.decoder.Append(b.image, piece)
 	if !ok {
+		b.buffers.give(b.image)
 		b.image, b.failed = nil, true
 		return
 	}
@@ -69,9 +71,7 @@ func (b *base64Upload) makeRoom(n int) {
 		return
 	}
 	next := min(max(step(int64(size), b.length), firstStep), b.most)
-	image := make([]byte, size, max(int(next), size+n))
-	copy(image, b.image)
-	b.image = image
+	b.image = b.buffers.grow(b.image, max(int(next)-size, n))
 }
 
 // size is how many bytes of the image are in memory; 0 for nil.
@@ -90,7 +90,7 @@ func (b *base64Upload) end(where string) (upload, error) {
 		return upload{}, base64Error(err, where, b.limit)
 	}
 	b.hash.Write(image[before:])
-	u := upload{image: image}
+	u := newUpload(image)
 	b.hash.Sum(u.sha256[:0])
 	return u, nil
 }

@@ -47,8 +47,9 @@ func (s *Server) serveRecognize(c echo.Context) error {
 	defer cancel()
 	result, err := s.recognizer.Recognize(waiting, req)
 	if err != nil {
-		return err
+		return err // the image may still be read
 	}
+	s.buffers.give(u.buffer)
 	c.Response().Header().Set("X-Cache", cacheHeader(req, result))
 	return s.answer(c, http.StatusOK, o, NewRecognition(result))
 }

@@ -149,6 +149,7 @@ type Server struct {
 	cors         cors
 	rates        *rates
 	admission    Admission
+	buffers      bodyBuffers
 	// uploads is the budget for images, and commandBodies that for calls about devices.
 	uploads, commandBodies *budget
 	// rateGrace is how long a body may arrive slowly.

@@ -21,6 +21,13 @@ import (
 type upload struct {
 	image  []byte
 	sha256 [sha256.Size]byte
+	// buffer has the image, for Server.buffers; nil where it is no buffer of its own.
+	buffer []byte
+}
+
+// newUpload returns the image that fills a buffer.
+func newUpload(buffer []byte) upload {
+	return upload{image: slices.Clip(buffer), buffer: buffer}
 }
 
 // headBytes is how much of a body or part is read to detect its type.
@@ -44,7 +51,7 @@ func (s *Server) readBody(r *http.Request, o *options) (upload, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return upload{}, err
 	}
-	u := uploadReader{limit: s.config.MaxImageBytes, expected: r.ContentLength, options: o, upload: exchangeFrom(r.Context()).upload}
+	u := uploadReader{limit: s.config.MaxImageBytes, expected: r.ContentLength, options: o, upload: exchangeFrom(r.Context()).upload, buffers: &s.buffers}
 	contentType := r.Header.Get("Content-Type")
 	media := mediaType(contentType)
 	boundary := formBoundary(head, contentType)
@@ -132,7 +139,8 @@ type uploadReader struct {
 	expected int64
 	options  *options
 	// upload is what is reserved for the body; nil in a test of the reader alone.
-	upload *reservation
+	upload  *reservation
+	buffers *bodyBuffers
 }
 
 // data reads an image that is all of r, as bytes or in base64; where names it in
@@ -141,7 +149,7 @@ func (u *uploadReader) data(r io.Reader, isBase64 bool, where string) (upload, e
 	if isBase64 {
 		return u.readBase64(r, where)
 	}
-	image, err := readHashed(r, u.expected, u.limit)
+	image, err := u.readHashed(r)
 	if err == nil && len(image.image) == 0 {
 		err = fmt.Errorf("%w: %s is empty", edgelens.ErrNoImage, where)
 	}
@@ -151,48 +159,55 @@ func (u *uploadReader) data(r io.Reader, isBase64 bool, where string) (upload, e
 // growth is the minimum free space in a buffer for the next read.
 const growth = 512
 
-// readHashed reads r to its end, at most limit bytes, hashing on the way while
+// readHashed reads r to its end, at most the limit of an image, hashing on the way while
 // the bytes are still in the CPU's cache.
-func readHashed(r io.Reader, expected, limit int64) (upload, error) {
+func (u *uploadReader) readHashed(r io.Reader) (upload, error) {
 	hash := sha256.New()
-	image, err := readWith(r, min(expected, limit), func(n int, read []byte) error {
+	image, err := u.buffers.readWith(r, min(u.expected, u.limit), func(n int, read []byte) error {
 		hash.Write(read) // never fails
-		if int64(n) > limit {
-			return tooLarge(limit)
+		if int64(n) > u.limit {
+			return tooLarge(u.limit)
 		}
 		return nil
 	})
 	if err != nil {
 		return upload{}, err
 	}
-	u := upload{image: image}
-	hash.Sum(u.sha256[:0])
-	return u, nil
+	received := newUpload(image)
+	hash.Sum(received.sha256[:0])
+	return received, nil
 }
 
 // readAll reads a body, which boundUploads has limited, to its end.
 func readAll(r io.Reader, expected int64) ([]byte, error) {
-	return readWith(r, expected, func(int, []byte) error { return nil })
+	var none *bodyBuffers
+	return none.readWith(r, expected, func(int, []byte) error { return nil })
 }
 
-// readWith reads r to its end and calls look with the number of bytes so far and
+// readWith reads r to its end into a buffer, and calls look with the number of bytes so far and
 // the newest of them.
-func readWith(r io.Reader, expected int64, look func(n int, read []byte) error) ([]byte, error) {
-	data := make([]byte, 0, min(max(expected, 0), firstStep)+growth)
+func (b *bodyBuffers) readWith(r io.Reader, expected int64, look func(n int, read []byte) error) (data []byte, err error) {
+	data = b.take(int(min(max(expected, 0), firstStep)) + growth)
+	defer func() {
+		if err != nil {
+			b.give(data)
+			data = nil
+		}
+	}()
 	for {
-		n, err := r.Read(data[len(data):cap(data)])
+		n, readErr := r.Read(data[len(data):cap(data)])
 		read := data[len(data) : len(data)+n]
 		data = data[:len(data)+n]
 		if err := look(len(data), read); err != nil {
-			return nil, err
+			return data, err
 		}
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(readErr, io.EOF):
 			return data, nil
-		case err != nil:
-			return nil, err
+		case readErr != nil:
+			return data, readErr
 		case cap(data)-len(data) < growth:
-			data = slices.Grow(data, int(room(int64(len(data)), expected)))
+			data = b.grow(data, int(room(int64(len(data)), expected)))
 		}
 	}
 }

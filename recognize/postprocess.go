@@ -3,6 +3,7 @@ package recognize
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"edgelens"
@@ -25,18 +26,12 @@ func predictions(spec *models.Spec, outputs [][]byte, topK int, minScore float64
 			scores[i] += s
 		}
 	}
-	// Rounded before they are compared: two that are printed alike are a tie.
-	rounded := make([]float64, len(scores))
-	for i, s := range scores {
-		rounded[i] = probability(s / float32(len(outputs)))
-	}
-	best := top(rounded, topK)
-	list := make([]edgelens.Prediction, 0, len(best))
-	for _, class := range best {
-		if rounded[class] < minScore {
+	list := make([]edgelens.Prediction, 0, min(topK, len(scores)))
+	for _, best := range top(scores, float32(len(outputs)), topK) {
+		if best.probability < minScore {
 			break // sorted: the rest is lower still
 		}
-		list = append(list, edgelens.Prediction{ClassID: class, Label: label(spec.Labels, class), Probability: rounded[class]})
+		list = append(list, edgelens.Prediction{ClassID: best.class, Label: label(spec.Labels, best.class), Probability: best.probability})
 	}
 	return list, nil
 }
@@ -101,20 +96,25 @@ func softmax(scores []float32) {
 	}
 }
 
-// top returns the k classes with the highest scores, best first; of equal
-// scores, the lower class first. It keeps a sorted list of k and looks at each
-// score once, which for small k beats sorting them all.
-func top(scores []float64, k int) []int {
-	k = min(k, len(scores))
-	best := make([]int, 0, k+1)
-	for class, score := range scores {
-		if len(best) == k && score <= scores[best[k-1]] {
-			continue // an equal score has a lower class in front of it
+// ranked is one of the best classes.
+type ranked struct {
+	class       int
+	probability float64
+}
+
+// top returns the k classes with the highest probabilities, which are the sums divided by n, best first; of equal
+// ones, the lower class first. They are rounded before they are compared: two that are printed alike are a tie. It keeps a sorted
+// list of k and looks at each sum once, which for small k beats sorting them all.
+func top(sums []float32, n float32, k int) []ranked {
+	k = min(k, len(sums))
+	best := make([]ranked, 0, k+1)
+	for class, sum := range sums {
+		p := probability(sum / n)
+		if len(best) == k && p <= best[k-1].probability {
+			continue // an equal one has a lower class in front of it
 		}
-		at := sort.Search(len(best), func(i int) bool { return scores[best[i]] < score })
-		best = append(best, 0)
-		copy(best[at+1:], best[at:])
-		best[at] = class
+		at := sort.Search(len(best), func(i int) bool { return best[i].probability < p })
+		best = slices.Insert(best, at, ranked{class, p})
 		best = best[:min(len(best), k)]
 	}
 	return best

@@ -1,6 +1,7 @@
 package similarity
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -51,15 +52,15 @@ func (w watching) Recognize(ctx context.Context, req *edgelens.Request) (*edgele
 }
 
 func (s *Service) offer(req *edgelens.Request) {
-	o := offer{id: req.ID, image: req.Image, view: req.View}
-	if req.Source == "job" {
-		o.id, o.job = "", req.ID
-	}
-	size := int64(len(o.image))
+	size := int64(len(req.Image))
 	if s.offers.bytes.Add(size) > maxOfferedBytes {
 		s.offers.bytes.Add(-size)
 		s.drop("queue_full", errors.New("too many images wait"))
 		return
+	}
+	o := offer{id: req.ID, image: bytes.Clone(req.Image), view: req.View} // the caller may use the bytes for another image
+	if req.Source == "job" {
+		o.id, o.job = "", req.ID
 	}
 	select {
 	case s.offers.queue <- o:
