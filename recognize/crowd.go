@@ -37,10 +37,10 @@ const (
 	sparedWindows = 8
 	// readTimeStep and minReadTimeStep are by how much each request that has arrived sooner than usual lowers the usual time for
 	// that: by an eighth, and at least so much. One that took longer raises it by a slowShare of that, so that it is the time
-	// within which a quarter arrives. lostAfter is after how many times as long one of a crowd counts no more as on its way, and
-	// maxReadAhead times as many as there are slots may be on their way at most.
-	readTimeStep, minReadTimeStep      = 8, 100 * time.Microsecond
-	slowShare, lostAfter, maxReadAhead = 3, 4, 4
+	// within which a quarter arrives. lostAfter is after how many times as long one of a crowd counts no more as on its way, at the
+	// earliest after that part of an interval, and maxReadAhead times as many as there are slots may be on their way at most.
+	readTimeStep, minReadTimeStep                    = 8, 100 * time.Microsecond
+	slowShare, lostAfter, lostInterval, maxReadAhead = 3, 2, 4, 4
 	// slotIntervals is for how many intervals those wait for a slot who were let through.
 	slotIntervals = 3
 	// maxRetryAfter bounds the wait until a retry that is demanded of a crowd.
@@ -210,27 +210,28 @@ func (a *admission) crowded() bool {
 	return c.on
 }
 
-// mayRead reports whether a request of a crowd may be read: as many as there are free slots, or will be when their bodies
-// have arrived. So none is read in vain, those that are answered do not wait, and no slot is idle. While those wait who
-// came before, one more waits, or else each free slot would be one of theirs.
+// mayRead reports whether a request of a crowd may be read: as many as there are free slots, or will be when the next one has
+// come and its body has arrived. So none is read in vain, those that are answered hardly wait, and hardly a slot is idle. While those wait
+// who came before, one more waits, or else each free slot would be one of theirs.
 func (a *admission) mayRead() bool {
 	c := &a.crowd
-	reading := c.onTheWay(a.now(), max(lostAfter*c.readTime, a.interval()/2))
+	reading := c.onTheWay(a.now(), max(lostAfter*c.readTime, a.interval()/lostInterval))
 	newcomers, untilNext := a.newcomers(), a.windowLength()/time.Duration(max(1, c.counts[0]))
 	ahead := c.readTime + untilNext
-	allowed := a.freeSlots() + min(a.freeSoon(ahead+a.interval()/2), 1+int(ahead/a.interval())) // predictions are off by half an interval
+	allowed := a.freeSlots() + min(a.freeSoon(ahead), 1+int(ahead/a.interval()))
 	if a.queues[edgelens.PrioritySynchronous].Len() > newcomers {
 		allowed++
 	}
 	return newcomers+reading < allowed
 }
 
-// freeSoon is how many slots are expected to become free within a time.
+// freeSoon is how many slots are expected to become free within a time. Work that is overdue by as much was predicted wrongly: when it ends
+// is unknown.
 func (a *admission) freeSoon(within time.Duration) int {
 	n := min(int(within/a.interval()), maxReadAhead*a.slots)
 	rest := within - time.Duration(n)*a.interval()
 	for t := range a.running {
-		if a.expected(t)-a.now().Sub(t.started) <= rest {
+		if left := a.expected(t) - a.now().Sub(t.started); left.Abs() <= rest {
 			n++
 		}
 	}
