@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"edgelens/internal/background"
 	"edgelens/models"
 	"edgelens/preprocess"
 )
@@ -96,11 +95,6 @@ func child() int {
 
 // prepare makes the preprocessor, and has each decoder do what it does the first time.
 func prepare(intro introduction) (*preprocess.Preprocessor, error) {
-	makeWay := background.Yield // as the parent's executors, of which one waits for this
-	if intro.Background {
-		makeWay = background.YieldToAll
-	}
-	_ = makeWay()                                                   // else it runs at the usual priority
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // optional: the kernel's first choice if memory runs out
 	if err := closeInherited(); err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"edgelens"
+	"edgelens/internal/background"
 	"edgelens/models"
 	"edgelens/preprocess"
 )
@@ -72,8 +73,7 @@ var errStartTimeout = errors.New("it was not up in time, and was killed")
 
 // introduction is the first packet to a helper.
 type introduction struct {
-	Settings   preprocess.Config
-	Background bool
+	Settings preprocess.Config
 }
 
 // introduced is its answer, before it has seen an image.
@@ -85,6 +85,15 @@ type introduced struct {
 
 // baseline is how large a helper was when it was up: VmData and VmSize (proc(5)), in bytes.
 type baseline struct{ Data, Size uint64 }
+
+// makeWay has the calling thread make way for others, and all threads of the helpers that it starts from their first moment on: a start takes
+// some 50 ms of a core. They make way as the executors do, of which one waits for the image.
+func (l launch) makeWay() error {
+	if l.background {
+		return background.YieldToAll()
+	}
+	return background.Yield()
+}
 
 // start starts a helper and waits until it is up, for l.timeout at most; begun gets it once its process runs, to kill
 // it before that. With an error, the helper is that process, which has ended, or nil. The calling thread must live as
@@ -136,7 +145,7 @@ func (l launch) start(begun func(*helper)) (_ *helper, err error) {
 
 // introduce exchanges the first packets.
 func (h *helper) introduce(l launch) error {
-	text, err := json.Marshal(introduction{l.settings, l.background})
+	text, err := json.Marshal(introduction{l.settings})
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,7 @@ func (p *pool) start() {
 // ends a helper with the thread that started it, so that none outlives this process.
 func (p *pool) live() {
 	runtime.LockOSThread()
+	_ = p.options.makeWay() // else its helper has the usual priority
 	p.other.giveWay(1, minIdle)
 	h, err := p.options.start(p.begin)
 	if !p.up(h, err) {

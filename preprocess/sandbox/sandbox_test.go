@@ -13,6 +13,8 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -408,7 +410,7 @@ func TestIdleHelpersGiveWay(t *testing.T) {
 	testutil.Eventually(t, "one of the usual helpers gave way", func() bool { return alive(all.usual) == before-1 && alive(all.background) == 1 })
 }
 
-// Work in the background is decoded at a low priority.
+// All threads of helpers make way, and more so of those in the background.
 func TestBackgroundHelpers(t *testing.T) {
 	f := newFixture(t, unchanged)
 	background.Run(true, func() {
@@ -416,18 +418,44 @@ func TestBackgroundHelpers(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	p := f.helpers.(*pools).background
+	all := f.helpers.(*pools)
+	if _, err := f.Tensors(files(t)["jpeg"], small(t)); err != nil {
+		t.Error(err)
+	}
+	own, usual, low := priorities(t, os.Getpid()), helperPriorities(t, all.usual), helperPriorities(t, all.background)
+	if slices.Max(usual) >= slices.Max(own) || slices.Max(low) >= slices.Min(usual) {
+		t.Errorf("the priorities of the threads are %v in helpers in the background, %v in others, and %v here", low, usual, own)
+	}
+}
+
+// helperPriorities are the priorities of all threads of a pool's helpers.
+func helperPriorities(t *testing.T, p *pool) (list []int) {
+	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.alive) != 1 {
-		t.Fatalf("%d helpers in the background", len(p.alive))
+		t.Fatalf("%d helpers, want one", len(p.alive))
 	}
 	for h := range p.alive {
-		raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, h.command.Process.Pid)
-		if usual, _ := syscall.Getpriority(syscall.PRIO_PROCESS, os.Getpid()); err != nil || raw >= usual { // 20 - nice
-			t.Errorf("its priority is %d, and that of this process %d (%v)", raw, usual, err)
+		list = append(list, priorities(t, h.command.Process.Pid)...)
+	}
+	return list
+}
+
+// priorities are 20 - nice of all threads of a process.
+func priorities(t *testing.T, process int) (list []int) {
+	t.Helper()
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", process))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		id, _ := strconv.Atoi(thread.Name())
+		if priority, err := syscall.Getpriority(syscall.PRIO_PROCESS, id); err == nil { // else it has ended
+			list = append(list, priority)
 		}
 	}
+	return list
 }
 
 // Without helpers images are decoded in this process, with a warning where they were wanted.
