@@ -29,7 +29,7 @@ func (b *bodyBuffers) take(size int) []byte {
 	return make([]byte, 0, units*bufferUnit)
 }
 
-// give takes a buffer back that nobody reads any more; nil does nothing.
+// give takes a buffer back that is not read any more; nil does nothing.
 func (b *bodyBuffers) give(buffer []byte) {
 	size := cap(buffer)
 	if b == nil || size == 0 || size%bufferUnit != 0 || size > maxBuffer {
