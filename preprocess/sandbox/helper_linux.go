@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -86,19 +87,48 @@ type introduced struct {
 // baseline is how large a helper was when it was up: VmData and VmSize (proc(5)), in bytes.
 type baseline struct{ Data, Size uint64 }
 
-// makeWay has the calling thread make way for others, and all threads of the helpers that it starts from their first moment on: a start takes
-// some 50 ms of a core. They make way as the executors do, of which one waits for the image.
-func (l launch) makeWay() error {
+// starter is a thread that starts a helper. It makes way for others, and so do all threads of the helper from their first moment on: a start
+// takes some 50 ms of a core. Whoever waits for the pool's lock must not wait for such a thread, so it does nothing else. The kernel ends
+// a helper with the thread that started it.
+type starter struct {
+	work  chan func()
+	ended chan struct{}
+}
+
+// starter returns a thread that makes way as the executors do, of which one waits for the image. end must be called after the helper's end.
+func (l launch) starter() *starter {
+	s := &starter{work: make(chan func()), ended: make(chan struct{})}
+	makeWay := background.Yield
 	if l.background {
-		return background.YieldToAll()
+		makeWay = background.YieldToAll
 	}
-	return background.Yield()
+	go func() {
+		defer close(s.ended)
+		runtime.LockOSThread() // it ends with the goroutine
+		_ = makeWay()          // else the helper has the usual priority
+		for f := range s.work {
+			f()
+		}
+	}()
+	return s
+}
+
+// run starts a process on the thread.
+func (s *starter) run(command *exec.Cmd) error {
+	started := make(chan error)
+	s.work <- func() { started <- command.Start() }
+	return <-started
+}
+
+// end ends the thread.
+func (s *starter) end() {
+	close(s.work)
+	<-s.ended
 }
 
 // start starts a helper and waits until it is up, for l.timeout at most; begun gets it once its process runs, to kill
-// it before that. With an error, the helper is that process, which has ended, or nil. The calling thread must live as
-// long as it.
-func (l launch) start(begun func(*helper)) (_ *helper, err error) {
+// it before that. With an error, the helper is that process, which has ended, or nil. The thread must live as long as it.
+func (l launch) start(thread *starter, begun func(*helper)) (_ *helper, err error) {
 	h := &helper{words: &limitedBuffer{left: 8 << 10}, ended: make(chan struct{}), packet: make([]byte, maxMessage)}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -130,7 +160,7 @@ func (l launch) start(begun func(*helper)) (_ *helper, err error) {
 	h.command.ExtraFiles = []*os.File{theirs, h.in.file, h.out.file}
 	h.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	h.command.WaitDelay = time.Second
-	if err := h.command.Start(); err != nil {
+	if err := thread.run(h.command); err != nil {
 		return nil, err
 	}
 	theirs.Close() // so that the end of the process closes its last copy

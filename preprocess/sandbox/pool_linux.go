@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -83,13 +82,12 @@ func (p *pool) start() {
 	p.lives.Go(p.live)
 }
 
-// live is the life of a helper. It is on a thread of its own, which ends with it: the kernel
-// ends a helper with the thread that started it, so that none outlives this process.
+// live is the life of a helper, and of the thread that started it, with which the kernel ends it: none outlives this process.
 func (p *pool) live() {
-	runtime.LockOSThread()
-	_ = p.options.makeWay() // else its helper has the usual priority
+	thread := p.options.starter()
+	defer thread.end()
 	p.other.giveWay(1, minIdle)
-	h, err := p.options.start(p.begin)
+	h, err := p.options.start(thread, p.begin)
 	if !p.up(h, err) {
 		return
 	}
