@@ -88,7 +88,7 @@ type introduced struct {
 type baseline struct{ Data, Size uint64 }
 
 // starter is a thread that starts a helper. It makes way for others, and so do all threads of the helper from their first moment on: a start
-// takes some 50 ms of a core. Whoever waits for the pool's lock must not wait for such a thread, so it does nothing else. The kernel ends
+// takes some 50 ms of a core. No one who waits for the pool's lock may wait for such a thread, so it does nothing else. The kernel ends
 // a helper with the thread that started it.
 type starter struct {
 	work  chan func()
